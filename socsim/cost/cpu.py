@@ -1,0 +1,123 @@
+"""Cost model of CPU clusters: SIMD rates, kernel families, caches between core and memory."""
+
+from __future__ import annotations
+
+from fractions import Fraction
+from typing import TYPE_CHECKING
+
+from socsim.cost.caching import gemm_cache_bytes, missed
+from socsim.cost.model import CostModel, as_fraction, cycles, family, nest_family
+from socsim.cost.work import Phase, Work, by_memory, merged, transfers
+from socsim.platform.schema import CpuCluster
+from socsim.quantities import ceil_div
+from socsim.workload.operators import Category
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from socsim.cost.work import Kernel
+
+# Register blocks of common NEON kernels: XNNPACK's 4x16 (int8 dot product) and ruy's 8x8 lie around it.
+_BLOCK_ROWS, _BLOCK_COLUMNS = 4, 16
+
+
+class CpuModel(CostModel[CpuCluster], kind="cpu"):
+    """Cores with SIMD units behind private and shared caches.
+
+    Multiply-accumulates run at the cores' SIMD rate times the share that the runtime's kernel family
+    reaches; the cache that feeds the register blocks may bind instead. Activations that fit half of the
+    last-level cache do not touch memory, weights always do unless the whole network's constants fit.
+
+    Assumes: direct or GEMM kernels (executed = nominal MACs); perfect split over the cores with one
+    barrier; hardware prefetch hides latency, so that transfers run beside compute.
+    Valid for: quantized and float convolutional networks in interpreters; not calibrated.
+    """
+
+    def rates(self) -> Mapping[str, Fraction]:
+        """Return the cores' multiply-accumulates a cycle by type."""
+        return {t: as_fraction(r) * self.context.cores for t, r in self.spec.macs_per_cycle.items()}
+
+    @property
+    def last_level(self) -> int:
+        """Bytes of the outermost cache."""
+        cache = self.spec.caches[-1]
+        return cache.size.value * (self.context.cores if cache.scope == "core" else 1)
+
+    def work(self, kernel: Kernel) -> Work:
+        """Return the Work of one task."""
+        compute, terms = self._compute(kernel)
+        inputs = missed(kernel.inputs, self.last_level)
+        outputs = missed(kernel.outputs, self.last_level)
+        weights = () if self.context.weights_resident else kernel.weights
+        reads, writes = merged(by_memory(inputs), by_memory(weights)), by_memory(outputs)
+        phase = Phase("steady", compute, transfers(reads, writes))
+        lanes = max(1, self.spec.vector.value * 8 // kernel.element_bits)
+        rate = as_fraction(self.spec.macs_per_cycle.get(kernel.dtype, 1))
+        return Work(
+            (phase,),
+            executed_macs=kernel.macs,
+            vector_elements=kernel.vector_elements,
+            local_bytes=self._cache_traffic(kernel),
+            instructions=cycles(kernel.macs, rate) + ceil_div(kernel.vector_elements, lanes),
+            weight_bytes=sum(o.bytes for o in weights),
+            setup_ps=0,
+            sync_ps=self.spec.thread_sync.value if self.context.cores > 1 else 0,
+            terms=(*terms, self._traffic_term(kernel, sum(reads.values()), sum(writes.values()))),
+            levers=self._levers(kernel, reads),
+        )
+
+    def _compute(self, kernel: Kernel) -> tuple[int, tuple[str, ...]]:
+        vector = self._vector_cycles(kernel)
+        if kernel.category is not Category.MAC:
+            return vector, (self._vector_term(kernel, vector),)
+        macs = self._mac_cycles(kernel)
+        feed = ceil_div(self._cache_traffic(kernel), self._feed * self.context.cores)
+        share = self.context.efficiency(family(kernel))
+        return max(macs, feed) + vector, (
+            f"SIMD: {kernel.macs:,} MACs / ({float(self.rates()[kernel.dtype]):g} a cycle on {self.context.cores} "
+            f"cores x {float(share):.2f} reached by {family(kernel)} kernels) = {macs:,} cycles",
+            f"cache feeds register blocks {_BLOCK_ROWS} x {_BLOCK_COLUMNS}: {self._cache_traffic(kernel):,} B = {feed:,} cycles",
+            self._vector_term(kernel, vector),
+        )
+
+    def _mac_cycles(self, kernel: Kernel) -> int:
+        peak = self.rates()[kernel.dtype]
+        return sum(
+            cycles(nest.macs, peak * self.context.efficiency(nest_family(kernel.type, nest))) for nest in kernel.loops
+        )
+
+    def _vector_cycles(self, kernel: Kernel) -> int:
+        amount = ceil_div(kernel.vector_elements * kernel.element_bits, 8)
+        rate = Fraction(self.spec.vector.value * self.context.cores) * self.context.efficiency("elementwise")
+        return cycles(amount, rate)
+
+    @property
+    def _feed(self) -> int:
+        """Bytes a cycle of the cache that holds packed blocks: the first level."""
+        return self.spec.caches[0].bandwidth.value
+
+    def _cache_traffic(self, kernel: Kernel) -> int:
+        if kernel.category is Category.MAC and not kernel.loops[0].is_depthwise:
+            return gemm_cache_bytes(kernel, _BLOCK_ROWS, _BLOCK_COLUMNS)
+        return kernel.input_bytes + kernel.weight_bytes + kernel.output_bytes
+
+    def _vector_term(self, kernel: Kernel, vector: int) -> str:
+        return f"element-wise: {kernel.vector_elements:,} operations of {kernel.element_bits} bit = {vector:,} cycles"
+
+    def _traffic_term(self, kernel: Kernel, read: int, written: int) -> str:
+        cache = self.spec.caches[-1]
+        return (
+            f"{cache.level} of {cache.size} keeps activations up to {self.last_level // 2:,} B: of "
+            f"{kernel.input_bytes + kernel.weight_bytes:,} B in and {kernel.output_bytes:,} B out, "
+            f"{read:,} B are read from memory and {written:,} B written"
+        )
+
+    def _levers(self, kernel: Kernel, reads: dict[str, int]) -> tuple[str, ...]:
+        found = []
+        if kernel.dtype.startswith("float"):
+            found.append("int8 instead of float: more multiply-accumulates a cycle")
+        if self.context.cores < self.spec.cores:
+            found.append(f"more cores: the cluster has {self.spec.cores}")
+        if any(reads.values()):
+            found.append("a larger last-level cache or fewer weights, if the operator waits for memory")
+        return tuple(found)

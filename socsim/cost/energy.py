@@ -1,0 +1,113 @@
+"""Energy of work done: arithmetic, buffers, fabric and memories, by coefficients with sources.
+
+Amounts are exact attojoules until a record is made, which rounds once to picojoules.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from socsim.platform.technology import technology
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from socsim.cost.work import Transfer, Work
+    from socsim.platform.platform import Platform
+
+AJ_PER_PJ = 10**6
+
+
+@dataclass(frozen=True, slots=True)
+class TaskEnergy:
+    """Picojoules of one task by the part that spends them."""
+
+    unit: int
+    memories: tuple[tuple[str, int], ...]
+    links: tuple[tuple[str, int], ...]
+
+    @property
+    def total(self) -> int:
+        """Sum of the parts."""
+        return self.unit + sum(pj for _, pj in self.memories) + sum(pj for _, pj in self.links)
+
+
+class EnergyModel:
+    """Energies of one platform at its operating points.
+
+    Coefficients come from the unit or memory where the file gives them, from the technology of the
+    process node otherwise; a unit's scale with the square of its voltage.
+
+    Assumes: operand values do not matter; a byte costs the same wherever in a memory it lies.
+    Source: coefficients as `sources` of the platform and of `platforms/technology.yaml` say.
+    """
+
+    def __init__(self, platform: Platform) -> None:
+        self._platform = platform
+        self._technology = technology(platform.file.process)
+
+    def task(self, unit: str, dtype: str, work: Work, moved: Iterable[Transfer]) -> TaskEnergy:
+        """Return the energy of a task that ran `work` on a unit and moved these bytes."""
+        memories: dict[str, int] = {}
+        links: dict[str, int] = {}
+        for transfer in moved:
+            name = transfer.memory
+            memories[name] = memories.get(name, 0) + self._memory_aj(transfer)
+            for link in self._platform.path(unit, name):
+                total = transfer.read_bytes + transfer.write_bytes
+                links[link] = links.get(link, 0) + total * self._technology.link_byte
+        return TaskEnergy(
+            to_pj(self._unit_aj(unit, dtype, work)),
+            tuple((name, to_pj(aj)) for name, aj in sorted(memories.items())),
+            tuple((name, to_pj(aj)) for name, aj in sorted(links.items())),
+        )
+
+    def _unit_aj(self, unit: str, dtype: str, work: Work) -> int:
+        spec, node = self._platform.unit(unit), self._technology
+        own = spec.energy
+        mac = own.mac[dtype].value if dtype in own.mac else node.mac.get(dtype, node.mac["float32"])  # type: ignore[index]
+        vector = own.vector_op.value if own.vector_op else node.vector_op
+        local = own.local_byte.value if own.local_byte else node.local_byte
+        total = (
+            work.executed_macs * mac
+            + work.vector_elements * vector
+            + work.local_bytes * local
+            + work.instructions * node.instruction
+        )
+        reference = own.voltage
+        voltage = self._platform.clock(spec.clock).voltage_uv
+        if reference is None or voltage is None:
+            return total
+        return total * voltage * voltage // (reference.value * reference.value)
+
+    def _memory_aj(self, transfer: Transfer) -> int:
+        memory = self._platform.memories[transfer.memory]
+        read = memory.read_aj_per_byte if memory.read_aj_per_byte is not None else self._technology.sram_byte
+        write = memory.write_aj_per_byte if memory.write_aj_per_byte is not None else self._technology.sram_byte
+        return transfer.read_bytes * read + transfer.write_bytes * write
+
+    def static_pj(self, used_units: Iterable[str], makespan_ps: int) -> dict[str, int]:
+        """Return static energy by power domain and memory over a run.
+
+        Domains of used units are on; every other domain rests in its least powerful state, or is off
+        where the file gives it none. Memories draw their standby power throughout.
+        """
+        on = {self._platform.unit(u).power for u in used_units}
+        accounts = {}
+        for name, domain in self._platform.file.power_domains.items():
+            resting = min((s.power.value for s in domain.states), default=0)
+            accounts[name] = _static(domain.static.value if name in on else resting, makespan_ps)
+        for name, memory in self._platform.memories.items():
+            accounts[name] = _static(memory.static_nw, makespan_ps)
+        return {name: pj for name, pj in accounts.items() if pj}
+
+
+def _static(power_nw: int, time_ps: int) -> int:
+    """Return picojoules of a power in nanowatts (1 nW for 1 ps is 10**-21 J) over a time."""
+    return (power_nw * time_ps + 5 * 10**8) // 10**9
+
+
+def to_pj(attojoules: int) -> int:
+    """Return picojoules, rounded half up once."""
+    return (attojoules + AJ_PER_PJ // 2) // AJ_PER_PJ

@@ -1,0 +1,115 @@
+"""The contract of a cost model, and the table of models by kind of unit."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from dataclasses import dataclass
+from fractions import Fraction
+from functools import cache
+from typing import TYPE_CHECKING, Any, ClassVar, Generic, TypeVar
+
+from socsim.platform.schema import UnitBase
+from socsim.quantities import ceil_div
+from socsim.registry import Registry
+from socsim.workload.operators import Category
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from socsim.cost.work import Kernel, Work
+    from socsim.platform.runtimes import KernelFamily, Runtime
+    from socsim.workload.loops import LoopNest
+
+S = TypeVar("S", bound=UnitBase)
+
+MODELS: Registry[CostModel[Any]] = Registry("cost model of unit kind")
+
+
+@dataclass(frozen=True)
+class UnitContext(Generic[S]):
+    """A unit as it stands in one run.
+
+    Args:
+        name: the unit's name on its platform.
+        spec: its description.
+        hz: its clock.
+        cores: how many of its cores the run uses.
+        runtime: the software that drives it.
+        weights_resident: whether all constants of the network stay in the unit's last cache from one
+            inference to the next.
+    """
+
+    name: str
+    spec: S
+    hz: int
+    cores: int
+    runtime: Runtime
+    weights_resident: bool = False
+
+    def efficiency(self, family: KernelFamily) -> Fraction:
+        """Return the share of peak that the runtime's kernels of a family reach."""
+        return as_fraction(self.runtime.efficiency.get(family, 1))
+
+
+class CostModel(ABC, Generic[S]):
+    """Turns kernels into Work for one kind of unit.
+
+    Life cycle: made once for a run with the unit's context; `work` is then asked for each task, in
+    order. A model is a pure function of its context and the kernel: it keeps no state and no clock.
+    Subclasses name their kind: `class NpuModel(CostModel[Npu], kind="npu")`.
+    """
+
+    kind: ClassVar[str]
+
+    def __init_subclass__(cls, *, kind: str, **kwargs: Any) -> None:
+        super().__init_subclass__(**kwargs)
+        cls.kind = kind
+        MODELS.add(kind, cls)
+
+    def __init__(self, context: UnitContext[S]) -> None:
+        self.context = context
+
+    @property
+    def spec(self) -> S:
+        """Description of the unit."""
+        return self.context.spec
+
+    @abstractmethod
+    def work(self, kernel: Kernel) -> Work:
+        """Return the Work of a kernel whose operator and type the unit supports."""
+
+    @abstractmethod
+    def rates(self) -> Mapping[str, Fraction]:
+        """Return peak multiply-accumulates a cycle by type, all cores that the run uses."""
+
+    def peak_macs_per_s(self, dtype: str) -> int | None:
+        """Return the peak rate in a type; None where the unit cannot multiply it."""
+        rate = self.rates().get(dtype)
+        return None if rate is None else int(rate * self.context.hz)
+
+
+@cache
+def as_fraction(value: float) -> Fraction:
+    """Return a number of a platform file as the exact fraction that its text means."""
+    return Fraction(str(value))
+
+
+def cycles(amount: int, rate: Fraction) -> int:
+    """Return `amount` over `rate` a cycle, rounded up to whole cycles."""
+    return ceil_div(amount * rate.denominator, rate.numerator)
+
+
+def family(kernel: Kernel) -> KernelFamily:
+    """Return the kernel family that decides a CPU's or GPU's efficiency."""
+    if kernel.category is not Category.MAC:
+        return "elementwise"
+    return nest_family(kernel.type, kernel.loops[0])
+
+
+def nest_family(operator_type: str, nest: LoopNest) -> KernelFamily:
+    """Return the kernel family of one loop nest."""
+    if nest.is_depthwise:
+        return "depthwise"
+    if operator_type in {"CONV_2D", "TRANSPOSE_CONV", "DEPTHWISE_CONV_2D"}:
+        return "convolution"
+    return "matvec" if nest.n * nest.p * nest.q == 1 else "matmul"

@@ -1,0 +1,173 @@
+"""Work: what a cost model returns. Kernel: what it is asked about."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from socsim.workload.loops import LoopNest
+    from socsim.workload.operators import Category
+
+
+@dataclass(frozen=True, slots=True)
+class Operand:
+    """Bytes that a kernel reads or writes once, and the memory that holds them."""
+
+    bytes: int
+    memory: str
+
+
+@dataclass(frozen=True, slots=True)
+class Kernel:
+    """One task as a cost model sees it: an operator with what was fused into it.
+
+    Args:
+        type: operator of the vocabulary.
+        category: what it does to data.
+        dtype: type that the kernel computes in.
+        loops: multiply-accumulate nests, batch included.
+        vector_elements: element operations on the vector unit (fused ones included).
+        inputs: activations read.
+        weights: constants read.
+        outputs: activations written.
+    """
+
+    type: str
+    category: Category
+    dtype: str
+    loops: tuple[LoopNest, ...]
+    vector_elements: int
+    element_bits: int
+    inputs: tuple[Operand, ...]
+    weights: tuple[Operand, ...]
+    outputs: tuple[Operand, ...]
+
+    @property
+    def macs(self) -> int:
+        """Nominal multiply-accumulates."""
+        return sum(nest.macs for nest in self.loops)
+
+    @property
+    def input_bytes(self) -> int:
+        """Bytes of the activations read."""
+        return sum(o.bytes for o in self.inputs)
+
+    @property
+    def weight_bytes(self) -> int:
+        """Bytes of the constants read."""
+        return sum(o.bytes for o in self.weights)
+
+    @property
+    def output_bytes(self) -> int:
+        """Bytes of the activations written."""
+        return sum(o.bytes for o in self.outputs)
+
+
+@dataclass(frozen=True, slots=True)
+class Transfer:
+    """Bytes between a unit and a memory within a phase."""
+
+    memory: str
+    read_bytes: int
+    write_bytes: int
+
+
+@dataclass(frozen=True, slots=True)
+class Phase:
+    """A stretch of work in which compute and transfers overlap."""
+
+    label: str
+    compute_cycles: int
+    transfers: tuple[Transfer, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Work:
+    """What a kernel costs on a unit, before anyone else is on the bus.
+
+    Args:
+        phases: in order; an empty one costs nothing.
+        executed_macs: multiply-accumulates that the hardware does (Winograd does fewer than nominal).
+        vector_elements: element operations, for energy.
+        local_bytes: bytes in and out of the unit's own buffers, for energy.
+        instructions: processor instructions, for energy; 0 for hardwired units.
+        weight_bytes: constant bytes moved, repeats included.
+        setup_ps: time to set up the kernel.
+        sync_ps: barriers between cores.
+        terms: the arithmetic in words, one line for each cause.
+        levers: what would make it faster.
+    """
+
+    phases: tuple[Phase, ...]
+    executed_macs: int
+    vector_elements: int
+    local_bytes: int
+    instructions: int
+    weight_bytes: int
+    setup_ps: int
+    sync_ps: int
+    terms: tuple[str, ...]
+    levers: tuple[str, ...]
+
+
+def transfers(reads: dict[str, int], writes: dict[str, int]) -> tuple[Transfer, ...]:
+    """Return one transfer for each memory that moves bytes, in alphabetical order."""
+    names = sorted(set(reads) | set(writes))
+    made = (Transfer(name, reads.get(name, 0), writes.get(name, 0)) for name in names)
+    return tuple(t for t in made if t.read_bytes or t.write_bytes)
+
+
+def by_memory(operands: tuple[Operand, ...]) -> dict[str, int]:
+    """Return the bytes of operands by memory."""
+    total: dict[str, int] = {}
+    for operand in operands:
+        total[operand.memory] = total.get(operand.memory, 0) + operand.bytes
+    return total
+
+
+def scaled(amounts: dict[str, int], numerator: int, denominator: int) -> dict[str, int]:
+    """Return each amount times a ratio, rounded down."""
+    return {name: amount * numerator // denominator for name, amount in amounts.items()}
+
+
+def merged(*tables: dict[str, int]) -> dict[str, int]:
+    """Return the sum of tables."""
+    total: dict[str, int] = {}
+    for table in tables:
+        for name, amount in table.items():
+            total[name] = total.get(name, 0) + amount
+    return total
+
+
+def less(amounts: dict[str, int], taken: dict[str, int]) -> dict[str, int]:
+    """Return what remains of amounts."""
+    return {name: amount - taken.get(name, 0) for name, amount in amounts.items()}
+
+
+def pipelined(
+    compute_cycles: int,
+    reads: dict[str, int],
+    writes: dict[str, int],
+    *,
+    first_load: dict[str, int],
+    last_store: dict[str, int],
+) -> tuple[Phase, ...]:
+    """Return prologue, steady state and epilogue of a double-buffered kernel.
+
+    The first tile's load and the last tile's store have nothing to hide behind; everything else runs
+    beside the compute cycles.
+
+    Args:
+        compute_cycles: cycles of all tiles.
+        reads: bytes read in all, by memory.
+        writes: bytes written in all, by memory.
+        first_load: part of `reads` that must arrive before the first cycle.
+        last_store: part of `writes` that leaves after the last cycle.
+    """
+    phases = (
+        Phase("prologue", 0, transfers(first_load, {})),
+        Phase("steady", compute_cycles, transfers(less(reads, first_load), less(writes, last_store))),
+        Phase("epilogue", 0, transfers({}, last_store)),
+    )
+    return tuple(p for p in phases if p.compute_cycles or p.transfers)

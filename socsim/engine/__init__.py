@@ -1,0 +1,1 @@
+"""Discrete-event simulation of units, DMA, fabric and memories."""

@@ -1,0 +1,218 @@
+"""The event loop of a run: each unit executes its jobs in order, beside all others.
+
+Events are ordered by (time, priority, sequence number), so equal inputs give equal traces.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+import simpy
+
+from socsim.engine.fluid import alone_ps
+from socsim.engine.network import Ledger, Network
+from socsim.errors import DeadlockError, SimulationError
+from socsim.quantities import cycles_to_ps
+
+if TYPE_CHECKING:
+    from collections.abc import Generator, Mapping, Sequence
+
+    from socsim.cost.work import Phase
+    from socsim.engine.fabric import Fabric
+
+    Process = Generator[simpy.Event, Any, None]
+
+
+@dataclass(frozen=True, slots=True)
+class Job:
+    """Work for one unit, with what must be done before it may start.
+
+    Args:
+        key: position in the list of jobs.
+        unit: who executes it.
+        hz: clock of the unit.
+        dispatch_ps: host and set-up time before the first phase.
+        sync_ps: hand-over, barriers and wake-up.
+        phases: the Work's phases.
+        after: keys of jobs that it waits for.
+    """
+
+    key: int
+    unit: str
+    hz: int
+    dispatch_ps: int
+    sync_ps: int
+    phases: tuple[Phase, ...]
+    after: tuple[int, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Span:
+    """One phase as it happened."""
+
+    label: str
+    start_ps: int
+    end_ps: int
+    compute_ps: int
+    read_bytes: int
+    write_bytes: int
+
+
+@dataclass(slots=True)
+class JobTimes:
+    """When a job ran, and where its time went: the parts add up to end - start."""
+
+    start_ps: int = 0
+    end_ps: int = 0
+    compute_ps: int = 0
+    memory_wait_ps: int = 0
+    bus_wait_ps: int = 0
+    dispatch_ps: int = 0
+    sync_ps: int = 0
+    overlapped_ps: int = 0
+    spans: list[Span] = field(default_factory=list)
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What the simulation leaves: times by job, ledgers by resource, granted rates over time."""
+
+    makespan_ps: int
+    times: tuple[JobTimes, ...]
+    ledgers: Mapping[str, Ledger]
+    rates: tuple[tuple[str, int, int], ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Stream:
+    """Background reads of a unit from a memory at a rate."""
+
+    unit: str
+    memory: str
+    bytes_per_s: int
+
+
+def simulate(jobs: Sequence[Job], fabric: Fabric, streams: Sequence[Stream] = ()) -> Outcome:
+    """Run jobs to their end, all units side by side.
+
+    Jobs of one unit run in the order of their keys.
+
+    Raises:
+        DeadlockError: jobs wait for each other; the message says who for whom.
+    """
+    return _Simulation(jobs, fabric).run(streams)
+
+
+def analyse(jobs: Sequence[Job], fabric: Fabric) -> Outcome:
+    """Return the closed form: every job one after the other, alone on the fabric.
+
+    Equal to `simulate` where no two jobs overlap.
+    """
+    ledgers = {name: Ledger() for name in fabric.capacities}
+    now = 0
+    times = []
+    for job in jobs:
+        record = JobTimes(start_ps=now, dispatch_ps=job.dispatch_ps, sync_ps=job.sync_ps)
+        now += job.dispatch_ps + job.sync_ps
+        for phase in job.phases:
+            now = _closed_phase(job, phase, fabric, ledgers, record, now)
+        record.end_ps = now
+        times.append(record)
+    return Outcome(now, tuple(times), ledgers, ())
+
+
+def _closed_phase(
+    job: Job, phase: Phase, fabric: Fabric, ledgers: Mapping[str, Ledger], record: JobTimes, now: int
+) -> int:
+    compute = cycles_to_ps(phase.compute_cycles, job.hz)
+    demand = fabric.demand(job.unit, phase.transfers, compute)
+    moving = alone_ps(demand, fabric.capacities) if demand else 0
+    end = now + max(compute, moving)
+    if demand:
+        for name, used in demand.usage.items():
+            ledgers[name].book(job.unit, used)
+            ledgers[name].busy_ps += end - now
+    _account(record, phase, now, end, compute, moving)
+    return end
+
+
+def _account(record: JobTimes, phase: Phase, start: int, end: int, compute: int, alone: int) -> None:
+    """Divide a phase's time: compute, what memory alone adds to it, what sharing adds to that."""
+    unshared = max(compute, alone)
+    if end - start < unshared:
+        msg = f"phase {phase.label!r} took {end - start} ps, less than the {unshared} ps that it takes alone"
+        raise SimulationError(msg)
+    record.compute_ps += compute
+    record.memory_wait_ps += unshared - compute
+    record.bus_wait_ps += end - start - unshared
+    record.overlapped_ps += min(compute, alone)
+    read = sum(t.read_bytes for t in phase.transfers)
+    written = sum(t.write_bytes for t in phase.transfers)
+    record.spans.append(Span(phase.label, start, end, compute, read, written))
+
+
+class _Simulation:
+    def __init__(self, jobs: Sequence[Job], fabric: Fabric) -> None:
+        self.env = simpy.Environment(0)
+        self.network = Network(self.env, fabric.capacities)
+        self.fabric = fabric
+        self.jobs = jobs
+        self.times = [JobTimes() for _ in jobs]
+        self.done = [self.env.event() for _ in jobs]
+
+    def run(self, streams: Sequence[Stream]) -> Outcome:
+        for stream in streams:
+            self.network.stream(self.fabric.background(stream.unit, stream.memory, stream.bytes_per_s))
+        queues: dict[str, list[Job]] = {}
+        for job in self.jobs:
+            queues.setdefault(job.unit, []).append(job)
+        for queue in queues.values():
+            self.env.process(self._unit(queue))
+        self.env.run(until=self.env.all_of(self.done) if streams else None)
+        self._check_finished()
+        self.network.close()
+        makespan = max((t.end_ps for t in self.times), default=0)
+        rates = tuple((name, time, rate) for (name, time), rate in self.network.rate_changes.items())
+        return Outcome(makespan, tuple(self.times), self.network.ledgers, rates)
+
+    def _unit(self, queue: list[Job]) -> Process:
+        for job in queue:
+            for before in job.after:
+                if not self.done[before].processed:
+                    yield self.done[before]
+            yield from self._job(job)
+            self.done[job.key].succeed()
+
+    def _job(self, job: Job) -> Process:
+        record = self.times[job.key]
+        record.start_ps = self.env.now
+        record.dispatch_ps, record.sync_ps = job.dispatch_ps, job.sync_ps
+        if job.dispatch_ps + job.sync_ps:
+            yield self.env.timeout(job.dispatch_ps + job.sync_ps)
+        for phase in job.phases:
+            yield from self._phase(job, phase, record)
+        record.end_ps = self.env.now
+
+    def _phase(self, job: Job, phase: Phase, record: JobTimes) -> Process:
+        start = self.env.now
+        compute = cycles_to_ps(phase.compute_cycles, job.hz)
+        demand = self.fabric.demand(job.unit, phase.transfers, compute)
+        alone = 0
+        if demand:
+            alone = alone_ps(demand, self.network.capacities)
+            yield self.network.move(demand)
+        left = start + compute - self.env.now
+        if left > 0:
+            yield self.env.timeout(left)
+        _account(record, phase, start, self.env.now, compute, alone)
+
+    def _check_finished(self) -> None:
+        stuck = [job for job in self.jobs if not self.done[job.key].triggered]
+        if stuck:
+            waits = "; ".join(
+                f"job {job.key} on {job.unit} waits for {[k for k in job.after if not self.done[k].triggered]}"
+                for job in stuck[:10]
+            )
+            msg = f"{len(stuck)} jobs can never start: {waits}"
+            raise DeadlockError(msg)

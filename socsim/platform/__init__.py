@@ -1,0 +1,1 @@
+"""Platforms: the schema of a described SoC, its loader, and software runtimes."""

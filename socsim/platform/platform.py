@@ -1,0 +1,242 @@
+"""A checked platform, and what the layers above ask of it: rates, paths, operating points."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
+
+from socsim.errors import PlatformError, did_you_mean
+from socsim.platform.runtimes import Runtime, runtime
+from socsim.platform.schema import AnyUnit, CpuCluster, Dram, Npu, PlatformFile, SerialMemory, Sram
+from socsim.quantities import PS_PER_S, Frequency
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from socsim.platform.yaml_reader import YamlDocument
+
+
+@dataclass(frozen=True, slots=True)
+class ClockSetting:
+    """The frequency and voltage that a clock runs at."""
+
+    name: str
+    opp: str
+    hz: int
+    voltage_uv: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class MemorySpec:
+    """A memory as initiators see it; `shared_pins` means that reads and writes share one rate."""
+
+    name: str
+    kind: str
+    bytes: int
+    read_bytes_per_s: int
+    write_bytes_per_s: int
+    shared_pins: bool
+    peak_bytes_per_s: int
+    latency_ps: int
+    static_nw: int
+    read_aj_per_byte: int | None
+    write_aj_per_byte: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class LinkSpec:
+    """A link as flows see it: one rate in each direction."""
+
+    name: str
+    bytes_per_s: int
+    arbitration: str
+    weights: Mapping[str, int]
+    priorities: Mapping[str, int]
+
+
+@dataclass(frozen=True)
+class Platform:
+    """A platform ready to run on.
+
+    Args:
+        file: the checked description.
+        document: the plain values that it was checked from, for `with_`.
+        overrides: "path: old -> new" for each value that inheritance, a preset or `with_` changed.
+        opps: operating point by clock, where a run asked for another than the default.
+    """
+
+    file: PlatformFile
+    document: YamlDocument
+    overrides: tuple[str, ...] = ()
+    opps: tuple[tuple[str, str], ...] = ()
+
+    @property
+    def name(self) -> str:
+        """Name of the platform file."""
+        return self.file.name
+
+    @property
+    def units(self) -> Mapping[str, AnyUnit]:
+        """Units by name, in the file's order."""
+        return self.file.units
+
+    def unit(self, name: str) -> AnyUnit:
+        """Return the unit of that name.
+
+        Raises:
+            PlatformError: no such unit.
+        """
+        if name not in self.units:
+            msg = f"platform {self.name!r} has no unit {name!r}.{did_you_mean(name, self.units)}"
+            raise PlatformError(msg)
+        return self.units[name]
+
+    def runtime(self, unit: str) -> Runtime:
+        """Return the runtime that a unit uses by default."""
+        return runtime(self.unit(unit).runtime)
+
+    # --- clocks ---------------------------------------------------------------------------------------
+
+    def clock(self, name: str) -> ClockSetting:
+        """Return the setting of a clock: a name of `clocks`, or a frequency written in its place."""
+        spec = self.file.clocks.get(name)
+        if spec is None:
+            return ClockSetting(name, name, Frequency(name).value, None)
+        wanted = dict(self.opps).get(name, spec.default)
+        points = sorted(spec.opps, key=lambda p: p.clock.value)
+        point = next((p for p in points if p.name == wanted), points[-1])
+        return ClockSetting(name, point.name, point.clock.value, point.voltage.value if point.voltage else None)
+
+    def unit_hz(self, name: str) -> int:
+        """Return the clock of a unit in hertz."""
+        return self.clock(self.unit(name).clock).hz
+
+    def at(self, opps: Mapping[str, str]) -> Platform:
+        """Return the platform at other operating points, by clock name.
+
+        Raises:
+            PlatformError: unknown clocks or operating points, all listed.
+        """
+        faults = []
+        for clock, opp in opps.items():
+            if clock not in self.file.clocks:
+                faults.append(f"no clock {clock!r}.{did_you_mean(clock, self.file.clocks)}")
+            elif opp not in (known := [p.name for p in self.file.clocks[clock].opps]):
+                faults.append(f"clock {clock!r} has no operating point {opp!r}.{did_you_mean(opp, known)}")
+        if faults:
+            raise PlatformError(f"platform {self.name!r}: " + " ".join(faults))
+        merged = dict(self.opps) | dict(opps)
+        return Platform(self.file, self.document, self.overrides, tuple(sorted(merged.items())))
+
+    # --- memories and fabric --------------------------------------------------------------------------
+
+    @cached_property
+    def memories(self) -> Mapping[str, MemorySpec]:
+        """Memories as initiators see them, by name."""
+        return {name: self._memory(name) for name in self.file.memories}
+
+    def _memory(self, name: str) -> MemorySpec:
+        m = self.file.memories[name]
+        match m:
+            case Dram():
+                peak = m.channels * m.width.value * m.data_rate.value // 8
+                read = write = int(peak * m.efficiency)
+            case Sram():
+                hz = self.clock(m.clock).hz
+                read, write = m.read.value * hz, m.write.value * hz
+                peak = max(read, write)
+            case SerialMemory():
+                read, write = m.read.value, m.write.value if m.write else 0
+                peak = max(read, write)
+        return MemorySpec(
+            name, m.kind, m.size.value, read, write, not isinstance(m, Sram), peak, m.latency.value,
+            m.static.value,
+            m.energy.read.value if m.energy else None,
+            m.energy.write.value if m.energy else None,
+        )  # fmt: skip
+
+    @cached_property
+    def links(self) -> Mapping[str, LinkSpec]:
+        """Links as flows see them, by name."""
+        return {
+            name: LinkSpec(
+                name, link.width.value * self.clock(link.clock).hz // 8, link.arbitration,
+                link.weights, link.priorities,
+            )
+            for name, link in self.file.links.items()
+        }  # fmt: skip
+
+    def path(self, unit: str, memory: str) -> tuple[str, ...]:
+        """Return the links between a unit and a memory, nearest first; the shortest way, ties by name.
+
+        Raises:
+            PlatformError: no way leads there.
+        """
+        if unit not in self._routes:
+            self._routes[unit] = self._routes_from(unit)
+        route = self._routes[unit].get(memory)
+        if route is None:
+            msg = f"platform {self.name!r}: no link leads from unit {unit!r} to memory {memory!r}; add both to `connects`"
+            raise PlatformError(msg)
+        return route
+
+    @cached_property
+    def _routes(self) -> dict[str, dict[str, tuple[str, ...]]]:
+        """Ways out of each unit, found when first asked for."""
+        return {}
+
+    def _routes_from(self, start: str) -> dict[str, tuple[str, ...]]:
+        routes: dict[str, tuple[str, ...]] = {}
+        frontier = [(name, (name,)) for name in sorted(self.file.links) if start in self.file.links[name].connects]
+        seen = {name for name, _ in frontier}
+        while frontier:
+            name, route = frontier.pop(0)
+            for end in self.file.links[name].connects:
+                if end in self.file.links and end not in seen:
+                    seen.add(end)
+                    frontier.append((end, (*route, end)))
+                elif end not in self.file.links and end != start:
+                    routes.setdefault(end, route)
+        return routes
+
+    def port_bytes_per_s(self, unit: str, memory: str, cores: int = 1) -> int:
+        """Return what a unit's port can draw from a memory: width, and outstanding bursts over latency."""
+        port = self.unit(unit).port
+        by_width = port.width.value * self.unit_hz(unit)
+        latency = max(1, self.memories[memory].latency_ps)
+        by_latency = port.outstanding * port.burst.value * PS_PER_S // latency
+        return cores * min(by_width, by_latency)
+
+    def default_cores(self, unit: str) -> int:
+        """Return the cores that a run uses when it asks for none."""
+        match self.unit(unit):
+            case CpuCluster(cores=cores):
+                return cores
+            case Npu(default_cores=cores):
+                return cores
+        return 1
+
+    def core_count(self, unit: str) -> int:
+        """Return the cores that a unit has."""
+        spec = self.unit(unit)
+        return spec.cores if isinstance(spec, CpuCluster | Npu) else 1
+
+    # --- variations -----------------------------------------------------------------------------------
+
+    def with_(self, changes: Mapping[str, Any] | None = None, /, **named: Any) -> Platform:
+        """Return a platform with some values changed: `soc.with_({"units.npu.clock": "800 MHz"})`.
+
+        Keyword form: `soc.with_(units__npu__clock="800 MHz")`.
+
+        Raises:
+            PlatformError: unknown paths, or values that the schema refuses.
+        """
+        from socsim.platform.loader import changed
+
+        merged = dict(changes or {}) | {key.replace("__", "."): value for key, value in named.items()}
+        return changed(self, merged)
+
+    def __repr__(self) -> str:
+        units = ", ".join(f"{name} ({unit.kind})" for name, unit in self.units.items())
+        return f"<Platform {self.name!r}: {self.file.title}; units {units}>"

@@ -1,0 +1,344 @@
+"""Records of a run, from its plan, its costs and what the simulation saw."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
+
+from socsim.cost.energy import EnergyModel
+from socsim.platform.provenance import provenance
+from socsim.platform.schema import Dram
+from socsim.quantities import PS_PER_S, format_time
+from socsim.records import (
+    EnergyAccount,
+    Explanation,
+    LinkRecord,
+    MemoryRecord,
+    OperatorRecord,
+    RateRecord,
+    RunRecord,
+    SliceRecord,
+    UnitRecord,
+)
+from socsim.schedule.tasks import KernelMaker
+from socsim.version import __version__
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from socsim.cost.energy import TaskEnergy
+    from socsim.cost.memory_plan import MemoryPlan
+    from socsim.cost.model import CostModel
+    from socsim.cost.work import Kernel, Work
+    from socsim.engine.network import Ledger
+    from socsim.engine.simulation import JobTimes, Outcome
+    from socsim.platform.platform import Platform
+    from socsim.platform.runtimes import Runtime
+    from socsim.schedule.placement import Placed
+    from socsim.schedule.tasks import Task, TaskGraph
+    from socsim.workload.graph import Graph, Operator
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What is decided before anything is timed."""
+
+    graph: Graph
+    platform: Platform
+    placed: Sequence[Placed]
+    tasks: TaskGraph
+    memory: MemoryPlan
+    runtimes: Mapping[str, Runtime]
+    cores: Mapping[str, int]
+    detail: str
+    precision: str | None
+    batch: int
+    models: Mapping[str, CostModel[Any]]
+
+    @cached_property
+    def kernels(self) -> KernelMaker:
+        """Maker of kernels for this plan's tasks."""
+        places = {key: place.memory for key, place in self.memory.places.items()}
+        return KernelMaker(self.graph, self.runtimes, places, self.tasks.storage, self.batch)
+
+    @cached_property
+    def energy(self) -> EnergyModel:
+        """Energies of this plan's platform."""
+        return EnergyModel(self.platform)
+
+
+@dataclass(frozen=True, slots=True)
+class Cost:
+    """A task's kernel, and the Work and energy that the cost model gave; None where it moves nothing."""
+
+    kernel: Kernel
+    work: Work | None
+    energy: TaskEnergy | None
+
+
+def make_record(plan: Plan, costs: Sequence[Cost], outcome: Outcome) -> RunRecord:
+    """Return the record of a run."""
+    return _Recorder(plan, costs, outcome).record()
+
+
+class _Recorder:
+    def __init__(self, plan: Plan, costs: Sequence[Cost], outcome: Outcome) -> None:
+        self.plan = plan
+        self.costs = costs
+        self.outcome = outcome
+        self.used = list(dict.fromkeys(t.unit for t in plan.tasks.tasks))
+
+    def record(self) -> RunRecord:
+        plan, graph, platform = self.plan, self.plan.graph, self.plan.platform
+        energy = self._energy()
+        operators = tuple(self._operator(op) for op in graph.operators)
+        clocks = {platform.unit(u).clock for u in self.used}
+        return RunRecord(
+            version=__version__,
+            model=graph.name,
+            model_format=graph.source_format,
+            model_sha256=graph.sha256,
+            platform=platform.name,
+            platform_title=platform.file.title,
+            overrides=platform.overrides,
+            opps=tuple((name, platform.clock(name).opp) for name in sorted(clocks)),
+            preferred_unit=next(iter(plan.runtimes)),
+            detail=plan.detail,
+            precision=plan.precision,
+            batch=plan.batch,
+            latency_ps=self.outcome.makespan_ps,
+            energy_pj=sum(account.energy_pj for account in energy),
+            macs=graph.macs * plan.batch,
+            parameters=graph.parameters,
+            operators=operators,
+            units=tuple(self._unit(name) for name in self.used),
+            links=tuple(self._link(name) for name in platform.links),
+            memories=tuple(self._memory(name) for name in platform.memories),
+            energy=energy,
+            explanations=tuple(self._explanation(task) for task in plan.tasks.tasks),
+            slices=tuple(s for task in plan.tasks.tasks for s in self._slices(task)),
+            rates=tuple(RateRecord(*change) for change in self.outcome.rates),
+            assumed_numbers=sum(row.source is None for row in provenance(platform)),
+            notes=graph.notes,
+            warnings=self._warnings(),
+        )
+
+    # --- operators ------------------------------------------------------------------------------------
+
+    def _operator(self, op: Operator) -> OperatorRecord:
+        placed = self.plan.placed[op.index]
+        position = self.plan.tasks.task_of.get(op.index)
+        task = None if position is None else self.plan.tasks.tasks[position]
+        if task is None or task.root.index != op.index:
+            folded = self.plan.tasks.folded.get(op.index, "")
+            into = task.root.index if task else None
+            return _folded_row(op, placed.unit, f"{placed.reason}; {folded}", into, op.macs * self.plan.batch)
+        return self._costed_row(op, task, placed.reason)
+
+    def _costed_row(self, op: Operator, task: Task, reason: str) -> OperatorRecord:
+        cost, times = self.costs[task.position], self.outcome.times[task.position]
+        work = cost.work
+        read, written, dram = self._moved(work)
+        macs = sum(m.macs for m in task.members) * self.plan.batch
+        latency = times.end_ps - times.start_ps
+        return OperatorRecord(
+            index=op.index,
+            name=op.name,
+            type=op.type,
+            unit=task.unit,
+            placement_reason=reason,
+            start_ps=times.start_ps,
+            end_ps=times.end_ps,
+            latency_ps=latency,
+            compute_ps=times.compute_ps,
+            memory_wait_ps=times.memory_wait_ps,
+            bus_wait_ps=times.bus_wait_ps,
+            dispatch_ps=times.dispatch_ps,
+            sync_ps=times.sync_ps,
+            bound=bound(times),
+            macs=macs,
+            executed_macs=work.executed_macs if work else 0,
+            utilisation=self._utilisation(task, work, latency),
+            arithmetic_intensity=2 * macs / dram if macs and dram else None,
+            read_bytes=read,
+            write_bytes=written,
+            weight_bytes=work.weight_bytes if work else 0,
+            dram_bytes=dram,
+            energy_pj=cost.energy.total if cost.energy else 0,
+            fused_into=None,
+            overlapped_ps=times.overlapped_ps,
+        )
+
+    def _moved(self, work: Work | None) -> tuple[int, int, int]:
+        """Return bytes read, bytes written, and both over external memory."""
+        read = written = external = 0
+        for phase in work.phases if work else ():
+            for t in phase.transfers:
+                read += t.read_bytes
+                written += t.write_bytes
+                if self.plan.platform.memories[t.memory].kind != "sram":
+                    external += t.read_bytes + t.write_bytes
+        return read, written, external
+
+    def _utilisation(self, task: Task, work: Work | None, latency: int) -> float | None:
+        peak = self.plan.models[task.unit].peak_macs_per_s(task.dtype)
+        if work is None or not work.executed_macs or not peak or not latency:
+            return None
+        return work.executed_macs * PS_PER_S / (peak * latency)
+
+    def _explanation(self, task: Task) -> Explanation:
+        cost, times = self.costs[task.position], self.outcome.times[task.position]
+        parts = (
+            f"compute {format_time(times.compute_ps)} + memory wait {format_time(times.memory_wait_ps)} + bus wait "
+            f"{format_time(times.bus_wait_ps)} + dispatch {format_time(times.dispatch_ps)} + sync "
+            f"{format_time(times.sync_ps)} = {format_time(times.end_ps - times.start_ps)}"
+        )
+        terms = cost.work.terms if cost.work else ("moves no data: the runtime only dispatches it",)
+        levers = cost.work.levers if cost.work else ()
+        hidden = f"{format_time(times.overlapped_ps)} of transfers ran beside compute"
+        return Explanation(task.root.index, (parts, *terms, hidden), levers)
+
+    def _slices(self, task: Task) -> list[SliceRecord]:
+        times, label = self.outcome.times[task.position], f"{task.root.index} {task.root.type}"
+        made = []
+        lead = times.dispatch_ps + times.sync_ps
+        if lead:
+            made.append(
+                SliceRecord(task.unit, "dispatch", label, task.root.index, times.start_ps, times.start_ps + lead, 0, 0)
+            )
+        for span in times.spans:
+            if span.compute_ps:
+                made.append(
+                    SliceRecord(task.unit, "compute", label, task.root.index, span.start_ps, span.end_ps, 0, 0)
+                )
+            if span.read_bytes or span.write_bytes:
+                made.append(
+                    SliceRecord(
+                        task.unit, "dma", f"{label} {span.label}", task.root.index, span.start_ps, span.end_ps,
+                        span.read_bytes, span.write_bytes,
+                    )  # fmt: skip
+                )
+        return made
+
+    # --- units, links, memories -----------------------------------------------------------------------
+
+    def _unit(self, name: str) -> UnitRecord:
+        platform = self.plan.platform
+        tasks = [t for t in self.plan.tasks.tasks if t.unit == name]
+        busy = sum(self.outcome.times[t.position].end_ps - self.outcome.times[t.position].start_ps for t in tasks)
+        works = [self.costs[t.position] for t in tasks]
+        macs = sum(c.work.executed_macs for c in works if c.work)
+        widest = max((t.dtype for t in tasks if t.root.loops), default="", key=lambda d: sum(t.dtype == d for t in tasks))
+        clock = platform.clock(platform.unit(name).clock)
+        return UnitRecord(
+            name=name,
+            kind=platform.unit(name).kind,
+            runtime=self.plan.runtimes[name].name,
+            opp=clock.opp,
+            clock_hz=clock.hz,
+            cores=self.plan.cores[name],
+            operators=sum(p.unit == name for p in self.plan.placed),
+            busy_ps=busy,
+            idle_ps=self.outcome.makespan_ps - busy,
+            executed_macs=macs,
+            peak_macs_per_s=self.plan.models[name].peak_macs_per_s(widest) if widest else None,
+            energy_pj=sum(c.energy.unit for c in works if c.energy),
+        )
+
+    def _link(self, name: str) -> LinkRecord:
+        read, write = self.outcome.ledgers[f"{name}.read"], self.outcome.ledgers[f"{name}.write"]
+        return LinkRecord(
+            name=name,
+            bytes_per_s=self.plan.platform.links[name].bytes_per_s,
+            read_bytes=read.bytes,
+            write_bytes=write.bytes,
+            busy_ps=max(read.busy_ps, write.busy_ps),
+            initiators=_initiators(read, write),
+            energy_pj=sum(pj for c in self.costs if c.energy for n, pj in c.energy.links if n == name),
+        )
+
+    def _memory(self, name: str) -> MemoryRecord:
+        memory, use = self.plan.platform.memories[name], self.plan.memory.use[name]
+        read, write = self.outcome.ledgers[f"{name}.read"], self.outcome.ledgers[f"{name}.write"]
+        busy = self.outcome.ledgers[name].busy_ps if memory.shared_pins else max(read.busy_ps, write.busy_ps)
+        return MemoryRecord(
+            name=name,
+            kind=memory.kind,
+            capacity_bytes=memory.bytes,
+            peak_bytes=use.peak_bytes,
+            weight_bytes=use.weight_bytes,
+            activation_peak_bytes=use.activation_peak_bytes,
+            bytes_per_s=memory.read_bytes_per_s,
+            read_bytes=read.bytes,
+            write_bytes=write.bytes,
+            busy_ps=busy,
+            initiators=_initiators(read, write),
+            energy_pj=sum(pj for c in self.costs if c.energy for n, pj in c.energy.memories if n == name),
+        )
+
+    def _energy(self) -> tuple[EnergyAccount, ...]:
+        units: dict[str, int] = dict.fromkeys(self.used, 0)
+        memories: dict[str, int] = {}
+        links: dict[str, int] = {}
+        for task, cost in zip(self.plan.tasks.tasks, self.costs, strict=True):
+            if cost.energy:
+                units[task.unit] += cost.energy.unit
+                for table, parts in ((memories, cost.energy.memories), (links, cost.energy.links)):
+                    for name, pj in parts:
+                        table[name] = table.get(name, 0) + pj
+        static = self.plan.energy.static_pj(self.used, self.outcome.makespan_ps)
+        return tuple(
+            EnergyAccount(kind, name, pj)
+            for kind, table in (("unit", units), ("memory", memories), ("link", links), ("static", static))
+            for name, pj in table.items()
+        )
+
+    def _warnings(self) -> tuple[str, ...]:
+        moved = {}
+        preferred = next(iter(self.plan.runtimes))
+        for op, placed in zip(self.plan.graph.operators, self.plan.placed, strict=True):
+            if placed.unit != preferred and op.index in self.plan.tasks.task_of:
+                moved.setdefault(placed.unit, []).append(op)
+        lines = [
+            f"{len(ops)} of {len(self.plan.graph.operators)} operators run on {unit}, not on {preferred}: "
+            + ", ".join(sorted({op.label for op in ops}))
+            for unit, ops in moved.items()
+        ]
+        lines.append("uncalibrated: structure and datasheet numbers alone, no error range is known for this platform")
+        dram = [m for m in self.plan.platform.file.memories.values() if isinstance(m, Dram)]
+        if self.plan.memory.use and dram and self.outcome.makespan_ps == 0:
+            lines.append("the run took no time: the network has no operators that cost anything")
+        return tuple(lines)
+
+
+def _initiators(*ledgers: Ledger) -> tuple[tuple[str, int], ...]:
+    total: dict[str, int] = {}
+    for ledger in ledgers:
+        for name, moved in (ledger.initiators or {}).items():
+            total[name] = total.get(name, 0) + moved
+    return tuple(sorted(total.items()))
+
+
+def _folded_row(op: Operator, unit: str, reason: str, into: int | None, macs: int) -> OperatorRecord:
+    return OperatorRecord(
+        index=op.index, name=op.name, type=op.type, unit=unit, placement_reason=reason,
+        start_ps=None, end_ps=None, latency_ps=None, compute_ps=None, memory_wait_ps=None, bus_wait_ps=None,
+        dispatch_ps=None, sync_ps=None, bound=None, macs=macs, executed_macs=None, utilisation=None,
+        arithmetic_intensity=None, read_bytes=None, write_bytes=None, weight_bytes=None, dram_bytes=None,
+        energy_pj=None, fused_into=into, overlapped_ps=None,
+    )  # fmt: skip
+
+
+def bound(times: JobTimes) -> str:
+    """Return what decides an operator's time: compute, memory, bus, dispatch or sync.
+
+    A phase that lasts longer than its compute is bound by its transfers as a whole: faster compute
+    would not shorten it.
+    """
+    waiting = "bus" if times.bus_wait_ps > times.memory_wait_ps else "memory"
+    parts = {"compute": 0, waiting: 0, "dispatch": times.dispatch_ps, "sync": times.sync_ps}
+    for span in times.spans:
+        elapsed = span.end_ps - span.start_ps
+        parts["compute" if elapsed <= span.compute_ps else waiting] += elapsed
+    return max(parts, key=lambda name: parts[name])

@@ -1,0 +1,177 @@
+"""What a run leaves behind: plain records, integers in picoseconds, bytes and picojoules.
+
+Nothing here computes; reports are made from these records alone, and JSON is their image.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+SCHEMA_VERSION = "socsim.run/1"
+
+LATENCY_PARTS = ("compute_ps", "memory_wait_ps", "bus_wait_ps", "dispatch_ps", "sync_ps")
+
+
+@dataclass(frozen=True, slots=True)
+class OperatorRecord:
+    """One row of the operator table.
+
+    `latency_ps` is the sum of compute, memory wait, bus wait, dispatch and sync, exactly. An operator
+    that was folded into another has None in every cost column, `fused_into` names the operator that
+    carries its cost, and `placement_reason` says why.
+    """
+
+    index: int
+    name: str
+    type: str
+    unit: str
+    placement_reason: str
+    start_ps: int | None
+    end_ps: int | None
+    latency_ps: int | None
+    compute_ps: int | None
+    memory_wait_ps: int | None
+    bus_wait_ps: int | None
+    dispatch_ps: int | None
+    sync_ps: int | None
+    bound: str | None
+    macs: int
+    executed_macs: int | None
+    utilisation: float | None
+    arithmetic_intensity: float | None
+    read_bytes: int | None
+    write_bytes: int | None
+    weight_bytes: int | None
+    dram_bytes: int | None
+    energy_pj: int | None
+    fused_into: int | None
+    overlapped_ps: int | None
+    """Transfer time that compute hid."""
+
+
+@dataclass(frozen=True, slots=True)
+class SliceRecord:
+    """A stretch of time on a track of the timeline."""
+
+    unit: str
+    track: str
+    """compute, dma or dispatch"""
+    label: str
+    operator: int
+    start_ps: int
+    end_ps: int
+    read_bytes: int
+    write_bytes: int
+
+
+@dataclass(frozen=True, slots=True)
+class RateRecord:
+    """The granted rate on a link or memory from a moment on."""
+
+    resource: str
+    time_ps: int
+    bytes_per_s: int
+
+
+@dataclass(frozen=True, slots=True)
+class UnitRecord:
+    """What a unit did: busy + idle = makespan."""
+
+    name: str
+    kind: str
+    runtime: str
+    opp: str
+    clock_hz: int
+    cores: int
+    operators: int
+    busy_ps: int
+    idle_ps: int
+    executed_macs: int
+    peak_macs_per_s: int | None
+    energy_pj: int
+
+
+@dataclass(frozen=True, slots=True)
+class LinkRecord:
+    """What went over a link, and for whom."""
+
+    name: str
+    bytes_per_s: int
+    read_bytes: int
+    write_bytes: int
+    busy_ps: int
+    initiators: tuple[tuple[str, int], ...]
+    energy_pj: int
+
+
+@dataclass(frozen=True, slots=True)
+class MemoryRecord:
+    """What a memory held and moved."""
+
+    name: str
+    kind: str
+    capacity_bytes: int
+    peak_bytes: int
+    weight_bytes: int
+    activation_peak_bytes: int
+    bytes_per_s: int
+    """Attainable read rate."""
+    read_bytes: int
+    write_bytes: int
+    busy_ps: int
+    initiators: tuple[tuple[str, int], ...]
+    energy_pj: int
+
+
+@dataclass(frozen=True, slots=True)
+class EnergyAccount:
+    """One line of the energy books; the accounts add up to the total.
+
+    `kind` is unit, memory or link for work done, static for power that flowed over the makespan.
+    """
+
+    kind: str
+    name: str
+    energy_pj: int
+
+
+@dataclass(frozen=True, slots=True)
+class Explanation:
+    """The arithmetic behind one operator's cost, and what would help."""
+
+    operator: int
+    terms: tuple[str, ...]
+    levers: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class RunRecord:
+    """Everything that a run leaves behind."""
+
+    version: str
+    model: str
+    model_format: str
+    model_sha256: str
+    platform: str
+    platform_title: str
+    overrides: tuple[str, ...]
+    opps: tuple[tuple[str, str], ...]
+    preferred_unit: str
+    detail: str
+    precision: str | None
+    batch: int
+    latency_ps: int
+    energy_pj: int
+    macs: int
+    parameters: int
+    operators: tuple[OperatorRecord, ...]
+    units: tuple[UnitRecord, ...]
+    links: tuple[LinkRecord, ...]
+    memories: tuple[MemoryRecord, ...]
+    energy: tuple[EnergyAccount, ...]
+    explanations: tuple[Explanation, ...]
+    slices: tuple[SliceRecord, ...]
+    rates: tuple[RateRecord, ...]
+    assumed_numbers: int
+    notes: tuple[str, ...]
+    warnings: tuple[str, ...]

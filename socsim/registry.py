@@ -1,0 +1,47 @@
+"""A table of named classes that fill themselves in when a subclass is made."""
+
+from __future__ import annotations
+
+from typing import Generic, TypeVar
+
+from socsim.errors import did_you_mean
+
+T = TypeVar("T")
+
+
+class Registry(Generic[T]):
+    """Classes by name; a second class under a name, and an unknown name, are errors.
+
+    Args:
+        what: what the names stand for, for messages.
+    """
+
+    def __init__(self, what: str) -> None:
+        self._what = what
+        self._classes: dict[str, type[T]] = {}
+
+    def add(self, name: str, cls: type[T]) -> None:
+        """Register `cls`.
+
+        Raises:
+            ValueError: the name is taken.
+        """
+        if name in self._classes:
+            msg = f"{self._what} {name!r} is already {self._classes[name].__qualname__}; choose another name"
+            raise ValueError(msg)
+        self._classes[name] = cls
+
+    def __getitem__(self, name: str) -> type[T]:
+        """Return the class of that name.
+
+        Raises:
+            KeyError: no such name; the message lists the known ones.
+        """
+        if name not in self._classes:
+            msg = f"{self._what} {name!r} is not known.{did_you_mean(name, self._classes)}"
+            raise KeyError(msg)
+        return self._classes[name]
+
+    def names(self) -> list[str]:
+        """Return the known names in alphabetical order."""
+        return sorted(self._classes)

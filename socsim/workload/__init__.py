@@ -1,0 +1,1 @@
+"""Workloads: the graph that every importer makes, and the importers."""

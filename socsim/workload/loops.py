@@ -1,0 +1,67 @@
+"""The loop nest of a multiply-accumulate operator: what a cost model maps onto hardware.
+
+Dimension names are those of Timeloop and MAESTRO: N batch, G groups, K output channels of a group,
+C input channels of a group, P x Q output rows and columns, R x S kernel rows and columns.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+
+@dataclass(frozen=True, slots=True)
+class LoopNest:
+    """Loop bounds of a convolution, matrix multiplication or fully-connected operator.
+
+    A fully-connected operator has P = rows, Q = R = S = 1; a batched matrix multiplication
+    [b, m, k] x [b, k, n] has G = b, P = m, C = k, K = n and `streams_weights` False, for its right
+    operand is an activation. A transposed convolution has P x Q *input* positions, for each of which
+    it does R x S x C x K products.
+    """
+
+    n: int = 1
+    g: int = 1
+    k: int = 1
+    c: int = 1
+    p: int = 1
+    q: int = 1
+    r: int = 1
+    s: int = 1
+    stride_h: int = 1
+    stride_w: int = 1
+    dilation_h: int = 1
+    dilation_w: int = 1
+
+    @property
+    def macs(self) -> int:
+        """Multiply-accumulates, padding positions counted, as is usual."""
+        return self.n * self.g * self.k * self.c * self.p * self.q * self.r * self.s
+
+    @property
+    def weights(self) -> int:
+        """Elements of the right operand."""
+        return self.g * self.k * self.c * self.r * self.s
+
+    @property
+    def outputs(self) -> int:
+        """Elements of the result."""
+        return self.n * self.g * self.k * self.p * self.q
+
+    @property
+    def is_depthwise(self) -> bool:
+        """Whether each group has a single input channel."""
+        return self.g > 1 and self.c == 1
+
+    @property
+    def input_rows(self) -> int:
+        """Input rows that the whole output touches, padding included."""
+        return (self.p - 1) * self.stride_h + (self.r - 1) * self.dilation_h + 1
+
+    @property
+    def input_columns(self) -> int:
+        """Input columns that the whole output touches, padding included."""
+        return (self.q - 1) * self.stride_w + (self.s - 1) * self.dilation_w + 1
+
+    def batched(self, batch: int) -> LoopNest:
+        """Return the nest of `batch` inferences that share the weights."""
+        return self if batch == 1 else replace(self, n=self.n * batch)
