@@ -19,6 +19,12 @@ class SocsimError(Exception):
     exit_code: ClassVar[int] = 3
 
 
+class UsageError(SocsimError, ValueError):
+    """A call or command asks for something that does not exist; nothing was read or run."""
+
+    exit_code = 2
+
+
 class PlatformError(SocsimError):
     """A platform description is wrong; the message names file, line and field."""
 

@@ -9,7 +9,7 @@ from socsim.cost.model import UnitContext
 from socsim.cost.models import cost_model
 from socsim.engine.fabric import Fabric
 from socsim.engine.simulation import Job, Stream, analyse, simulate
-from socsim.errors import did_you_mean
+from socsim.errors import UsageError, did_you_mean
 from socsim.platform.runtimes import runtime as named_runtime
 from socsim.platform.schema import CpuCluster, SensingHub
 from socsim.quantities import Bandwidth
@@ -24,7 +24,6 @@ if TYPE_CHECKING:
 
     from socsim.cost.model import CostModel
     from socsim.cost.work import Kernel, Work
-    from socsim.engine.simulation import Outcome
     from socsim.platform.platform import Platform
     from socsim.platform.runtimes import Runtime
     from socsim.records import RunRecord
@@ -63,7 +62,7 @@ def run_graph(graph: Graph, platform: Platform, options: Options) -> RunRecord:
     """Run a network once on a platform.
 
     Raises:
-        ValueError: an option that the platform or socsim does not know.
+        UsageError: an option that the platform or socsim does not know.
         UnsupportedOperatorError: operators without a kernel on any allowed unit.
         InfeasibleError: no memory has room, or the forced unit can run none of the arithmetic.
     """
@@ -72,11 +71,7 @@ def run_graph(graph: Graph, platform: Platform, options: Options) -> RunRecord:
     jobs = _jobs(plan, costs)
     fabric = Fabric(platform, plan.cores)
     streams = _streams(platform, options.background)
-    outcome: Outcome
-    if options.detail == "analytic":
-        outcome = analyse(jobs, fabric)
-    else:
-        outcome = simulate(jobs, fabric, streams)
+    outcome = analyse(jobs, fabric) if options.detail == "analytic" else simulate(jobs, fabric, streams)
     return make_record(plan, costs, outcome)
 
 
@@ -115,7 +110,7 @@ def unit_order(platform: Platform, options: Options) -> list[str]:
     """Return the units that operators may go to, best first.
 
     Raises:
-        ValueError: a unit, kind or cluster that the platform does not have.
+        UsageError: a unit, kind or cluster that the platform does not have.
     """
     if options.unit is None and options.cluster is None:
         return list(platform.file.preference)
@@ -128,12 +123,12 @@ def _find_unit(platform: Platform, wanted: str, cluster: str | None) -> str:
     if not matching:
         known = {*platform.units, *(u.kind for u in platform.units.values())}
         msg = f"platform {platform.name!r} has no unit {wanted!r}.{did_you_mean(wanted, known)}"
-        raise ValueError(msg)
+        raise UsageError(msg)
     if cluster is not None:
         clusters = {s.cluster: n for n, s in platform.units.items() if isinstance(s, CpuCluster) and n in matching}
         if cluster not in clusters:
             msg = f"platform {platform.name!r}: {wanted!r} has no cluster {cluster!r}.{did_you_mean(cluster, clusters)}"
-            raise ValueError(msg)
+            raise UsageError(msg)
         return clusters[cluster]
     preferred = [u for u in platform.file.preference if u in matching]
     return (preferred or matching)[0]
@@ -142,20 +137,21 @@ def _find_unit(platform: Platform, wanted: str, cluster: str | None) -> str:
 def _check_options(options: Options) -> None:
     if options.batch < 1:
         msg = f"batch {options.batch} is not allowed; give 1 or more"
-        raise ValueError(msg)
+        raise UsageError(msg)
     if options.detail not in DETAILS:
         msg = f"detail {options.detail!r} is not known.{did_you_mean(options.detail, DETAILS)}"
-        raise ValueError(msg)
+        raise UsageError(msg)
     if options.background and options.detail == "analytic":
         msg = 'background traffic needs events; use detail "transaction"'
-        raise ValueError(msg)
+        raise UsageError(msg)
 
 
 def _check_runtime(platform: Platform, unit: str, runtime: Runtime | None) -> None:
     kind = platform.unit(unit).kind
     if runtime is not None and kind not in runtime.kinds:
-        msg = f"runtime {runtime.name!r} drives {', '.join(runtime.kinds)}, but {unit!r} is a {kind}; choose another unit or runtime"
-        raise ValueError(msg)
+        drives = ", ".join(runtime.kinds)
+        msg = f"runtime {runtime.name!r} drives {drives}, but {unit!r} is a {kind}; choose another unit or runtime"
+        raise UsageError(msg)
 
 
 def _cores(platform: Platform, units: list[Candidate], wanted: int | None) -> dict[str, int]:
@@ -165,14 +161,12 @@ def _cores(platform: Platform, units: list[Candidate], wanted: int | None) -> di
         most = platform.core_count(first)
         if not 1 <= wanted <= most:
             msg = f"cores {wanted} is not allowed; {first!r} has {most}"
-            raise ValueError(msg)
+            raise UsageError(msg)
         cores[first] = wanted
     return cores
 
 
-def _models(
-    graph: Graph, platform: Platform, units: list[Candidate], wanted: int | None
-) -> dict[str, CostModel[Any]]:
+def _models(graph: Graph, platform: Platform, units: list[Candidate], wanted: int | None) -> dict[str, CostModel[Any]]:
     cores = _cores(platform, units, wanted)
     return {
         c.name: cost_model(
@@ -265,4 +259,3 @@ def _streams(platform: Platform, background: Mapping[str, str]) -> list[Stream]:
         memory = platform.unit(unit).activations[-1]
         streams.append(Stream(unit, memory, Bandwidth(rate).value))
     return streams
-

@@ -209,15 +209,19 @@ class _Recorder:
             )
         for span in times.spans:
             if span.compute_ps:
-                made.append(
-                    SliceRecord(task.unit, "compute", label, task.root.index, span.start_ps, span.end_ps, 0, 0)
-                )
+                made.append(SliceRecord(task.unit, "compute", label, task.root.index, span.start_ps, span.end_ps, 0, 0))
             if span.read_bytes or span.write_bytes:
                 made.append(
                     SliceRecord(
-                        task.unit, "dma", f"{label} {span.label}", task.root.index, span.start_ps, span.end_ps,
-                        span.read_bytes, span.write_bytes,
-                    )  # fmt: skip
+                        task.unit,
+                        "dma",
+                        f"{label} {span.label}",
+                        task.root.index,
+                        span.start_ps,
+                        span.end_ps,
+                        span.read_bytes,
+                        span.write_bytes,
+                    )
                 )
         return made
 
@@ -229,7 +233,11 @@ class _Recorder:
         busy = sum(self.outcome.times[t.position].end_ps - self.outcome.times[t.position].start_ps for t in tasks)
         works = [self.costs[t.position] for t in tasks]
         macs = sum(c.work.executed_macs for c in works if c.work)
-        widest = max((t.dtype for t in tasks if t.root.loops), default="", key=lambda d: sum(t.dtype == d for t in tasks))
+        widest = max(
+            (t.dtype for t in tasks if t.root.loops),
+            default="",
+            key=lambda d: sum(t.dtype == d for t in tasks),
+        )
         clock = platform.clock(platform.unit(name).clock)
         return UnitRecord(
             name=name,
@@ -295,7 +303,7 @@ class _Recorder:
         )
 
     def _warnings(self) -> tuple[str, ...]:
-        moved = {}
+        moved: dict[str, list[Operator]] = {}
         preferred = next(iter(self.plan.runtimes))
         for op, placed in zip(self.plan.graph.operators, self.plan.placed, strict=True):
             if placed.unit != preferred and op.index in self.plan.tasks.task_of:

@@ -175,3 +175,67 @@ class RunRecord:
     assumed_numbers: int
     notes: tuple[str, ...]
     warnings: tuple[str, ...]
+
+
+# --- static analysis ----------------------------------------------------------------------------------
+
+ANALYSIS_SCHEMA_VERSION = "socsim.analysis/1"
+
+
+@dataclass(frozen=True, slots=True)
+class AnalysisRow:
+    """One operator before it is timed; `unsupported_on` names the units that lack it."""
+
+    index: int
+    name: str
+    type: str
+    unit: str
+    macs: int
+    parameters: int
+    input_bytes: int
+    weight_bytes: int
+    output_bytes: int
+    arithmetic_intensity: float | None
+    """Operations for each byte, if every operand moved once."""
+    unsupported_on: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class MemoryUseRecord:
+    """How full a memory would get."""
+
+    name: str
+    capacity_bytes: int
+    weight_bytes: int
+    activation_peak_bytes: int
+
+
+@dataclass(frozen=True, slots=True)
+class Ceiling:
+    """A roofline: peak operations a second of a unit in a type, and the memory rate below it."""
+
+    unit: str
+    dtype: str
+    operations_per_s: int
+    memory: str
+    bytes_per_s: int
+
+
+@dataclass(frozen=True, slots=True)
+class AnalysisRecord:
+    """What a static analysis leaves behind."""
+
+    version: str
+    model: str
+    model_format: str
+    model_sha256: str
+    platform: str
+    macs: int
+    parameters: int
+    parameter_bytes: int
+    operators: tuple[AnalysisRow, ...]
+    support: tuple[tuple[str, int], ...]
+    """Operators with a kernel, by unit."""
+    memories: tuple[MemoryUseRecord, ...]
+    ceilings: tuple[Ceiling, ...]
+    notes: tuple[str, ...]

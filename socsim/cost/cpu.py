@@ -76,7 +76,8 @@ class CpuModel(CostModel[CpuCluster], kind="cpu"):
         return max(macs, feed) + vector, (
             f"SIMD: {kernel.macs:,} MACs / ({float(self.rates()[kernel.dtype]):g} a cycle on {self.context.cores} "
             f"cores x {float(share):.2f} reached by {family(kernel)} kernels) = {macs:,} cycles",
-            f"cache feeds register blocks {_BLOCK_ROWS} x {_BLOCK_COLUMNS}: {self._cache_traffic(kernel):,} B = {feed:,} cycles",
+            f"cache feeds register blocks {_BLOCK_ROWS} x {_BLOCK_COLUMNS}: {self._cache_traffic(kernel):,} B "
+            f"= {feed:,} cycles",
             self._vector_term(kernel, vector),
         )
 

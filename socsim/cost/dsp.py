@@ -37,7 +37,13 @@ class DspModel(CostModel[Dsp], kind="dsp"):
         writes = by_memory(kernel.outputs)
         rows = max(1, kernel.loops[0].p) if kernel.loops else self.spec.threads
         step = ceil_div(kernel.input_bytes, rows)
-        plan = tile(kernel.input_bytes, kernel.weight_bytes, step, ceil_div(kernel.weight_bytes, 16), self.spec.tcm.value)
+        plan = tile(
+            kernel.input_bytes,
+            kernel.weight_bytes,
+            step,
+            ceil_div(kernel.weight_bytes, 16),
+            self.spec.tcm.value,
+        )
         reads = merged(scaled(inputs, plan.input_fetches, 1), scaled(weights, plan.weight_fetches, 1))
         moved = sum(reads.values()) + sum(writes.values())
         lanes = max(1, self.spec.vector.value * 8 // kernel.element_bits)
@@ -50,7 +56,10 @@ class DspModel(CostModel[Dsp], kind="dsp"):
             weight_bytes=kernel.weight_bytes * plan.weight_fetches,
             setup_ps=self.spec.command.value,
             sync_ps=0,
-            terms=(*terms, f"tiling through {self.spec.tcm} of coupled memory: {plan.bound}; {moved:,} B moved"),
+            terms=(
+                *terms,
+                f"tiling through {self.spec.tcm} of coupled memory: {plan.bound}; {moved:,} B moved",
+            ),
             levers=("fewer, larger operators, if set-up dominates",),
         )
 
@@ -63,6 +72,7 @@ class DspModel(CostModel[Dsp], kind="dsp"):
         peak = self.rates()[kernel.dtype]
         macs = sum(cycles(n.macs, peak * self.context.efficiency(nest_family(kernel.type, n))) for n in kernel.loops)
         return macs + vector, (
-            f"{kernel.macs:,} MACs at {float(peak):g} a cycle on {self.spec.threads} threads, kernel efficiency counted = {macs:,} cycles",
+            f"{kernel.macs:,} MACs at {float(peak):g} a cycle on {self.spec.threads} threads, "
+            f"kernel efficiency counted = {macs:,} cycles",
             *terms,
         )

@@ -66,7 +66,7 @@ class EnergyModel:
     def _unit_aj(self, unit: str, dtype: str, work: Work) -> int:
         spec, node = self._platform.unit(unit), self._technology
         own = spec.energy
-        mac = own.mac[dtype].value if dtype in own.mac else node.mac.get(dtype, node.mac["float32"])  # type: ignore[index]
+        mac = own.mac[dtype].value if dtype in own.mac else node.mac.get(dtype, node.mac["float32"])
         vector = own.vector_op.value if own.vector_op else node.vector_op
         local = own.local_byte.value if own.local_byte else node.local_byte
         total = (

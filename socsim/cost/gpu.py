@@ -62,7 +62,10 @@ class GpuModel(CostModel[Gpu], kind="gpu"):
                 f"last-level cache {self.spec.cache}: {touched:,} B through it = {feed:,} cycles; "
                 f"{sum(reads.values()):,} B read from memory, {sum(writes.values()):,} B written",
             ),
-            levers=("a larger batch or more output channels, if the last wave is thin", "fewer, fused kernels, if launches dominate"),
+            levers=(
+                "a larger batch or more output channels, if the last wave is thin",
+                "fewer, fused kernels, if launches dominate",
+            ),
         )
 
     def _compute(self, kernel: Kernel) -> tuple[int, tuple[str, ...]]:
@@ -79,15 +82,19 @@ class GpuModel(CostModel[Gpu], kind="gpu"):
         rate = self.rates()[kernel.dtype] if dense else self._lanes(kernel.dtype)
         if not dense:
             count = cycles(nest.macs, rate * share)
-            return count, f"vector lanes ({kind}): {nest.macs:,} MACs at {float(rate * share):.1f} a cycle = {count:,} cycles"
+            return (
+                count,
+                f"vector lanes ({kind}): {nest.macs:,} MACs at {float(rate * share):.1f} a cycle = {count:,} cycles",
+            )
         rows, columns = self.spec.workgroup
         groups = nest.g * ceil_div(nest.n * nest.p * nest.q, rows) * ceil_div(nest.k, columns)
         waves = ceil_div(groups, self.spec.compute_units)
         each = rows * columns * nest.c * nest.r * nest.s
         count = waves * cycles(each, rate * share / self.spec.compute_units)
         return count, (
-            f"{groups:,} work-groups of {rows} x {columns} on {self.spec.compute_units} compute units = {waves:,} waves x "
-            f"{each:,} MACs at {float(rate * share / self.spec.compute_units):.1f} a cycle = {count:,} cycles"
+            f"{groups:,} work-groups of {rows} x {columns} on {self.spec.compute_units} compute units "
+            f"= {waves:,} waves x {each:,} MACs at {float(rate * share / self.spec.compute_units):.1f} a cycle "
+            f"= {count:,} cycles"
         )
 
     def _lanes(self, dtype: str) -> Fraction:

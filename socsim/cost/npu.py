@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from fractions import Fraction
 from functools import cached_property
 from math import prod
 from typing import TYPE_CHECKING, NamedTuple
@@ -16,6 +15,7 @@ from socsim.workload.operators import Category
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+    from fractions import Fraction
 
     from socsim.cost.work import Kernel
     from socsim.workload.loops import LoopNest
@@ -93,7 +93,16 @@ class NpuModel(CostModel[Npu], kind="npu"):
     def _array_pass(self, kernel: Kernel, nest: LoopNest) -> ArrayPass:
         array = self.spec.array
         unroll = array.depthwise if nest.is_depthwise else array.unroll
-        bounds = {"N": nest.n, "G": nest.g, "K": nest.k, "C": nest.c, "P": nest.p, "Q": nest.q, "R": nest.r, "S": nest.s}
+        bounds = {
+            "N": nest.n,
+            "G": nest.g,
+            "K": nest.k,
+            "C": nest.c,
+            "P": nest.p,
+            "Q": nest.q,
+            "R": nest.r,
+            "S": nest.s,
+        }
         split = self._split(bounds, unroll)
         steps = 1
         ceilings = []
@@ -162,7 +171,11 @@ class NpuModel(CostModel[Npu], kind="npu"):
         writes = by_memory(kernel.outputs)
         burst = max(1, (sum(reads.values()) + sum(writes.values())) // max(1, self.spec.buffer.value // 2))
         phases = pipelined(
-            vector, reads, writes, first_load=scaled(reads, 1, burst + 1), last_store=scaled(writes, 1, burst + 1)
+            vector,
+            reads,
+            writes,
+            first_load=scaled(reads, 1, burst + 1),
+            last_store=scaled(writes, 1, burst + 1),
         )
         return Work(
             phases,
@@ -187,12 +200,15 @@ class NpuModel(CostModel[Npu], kind="npu"):
         ideal = sum(p.ideal for p in passes)
         array = sum(p.cycles for p in passes)
         lines = [f"array ({self.spec.dataflow}): {p.text}" for p in passes]
-        lines.append(f"{kernel.macs:,} MACs need {ideal:,} cycles at full use: utilisation {100 * ideal / max(array, 1):.0f} %")
+        lines.append(
+            f"{kernel.macs:,} MACs need {ideal:,} cycles at full use: utilisation {100 * ideal / max(array, 1):.0f} %"
+        )
         if kernel.vector_elements:
             lines.append(f"vector unit beside it: {kernel.vector_elements:,} element operations = {vector:,} cycles")
         lines.append(
             f"tiling through {self.spec.buffer}: {plan.bound}; reads {kernel.input_bytes:,} B x {plan.input_fetches} "
-            f"of input and {kernel.weight_bytes:,} B x {plan.weight_fetches} of weights, writes {kernel.output_bytes:,} B"
+            f"of input and {kernel.weight_bytes:,} B x {plan.weight_fetches} of weights, "
+            f"writes {kernel.output_bytes:,} B"
         )
         return tuple(lines)
 

@@ -38,7 +38,9 @@ class SensingHubModel(CostModel[SensingHub], kind="sensing_hub"):
         macs = 0
         if kernel.category is Category.MAC:
             peak = self.rates()[kernel.dtype]
-            macs = sum(cycles(n.macs, peak * self.context.efficiency(nest_family(kernel.type, n))) for n in kernel.loops)
+            macs = sum(
+                cycles(n.macs, peak * self.context.efficiency(nest_family(kernel.type, n))) for n in kernel.loops
+            )
         reads = merged(by_memory(kernel.inputs), by_memory(kernel.weights))
         return Work(
             (Phase("steady", macs + vector, transfers(reads, by_memory(kernel.outputs))),),
@@ -50,7 +52,8 @@ class SensingHubModel(CostModel[SensingHub], kind="sensing_hub"):
             setup_ps=self.spec.command.value,
             sync_ps=0,
             terms=(
-                f"{kernel.macs:,} MACs = {macs:,} cycles, {kernel.vector_elements:,} element operations = {vector:,} cycles",
+                f"{kernel.macs:,} MACs = {macs:,} cycles",
+                f"{kernel.vector_elements:,} element operations = {vector:,} cycles",
                 f"SRAM: {sum(reads.values()):,} B read, {kernel.output_bytes:,} B written",
             ),
             levers=("a smaller network; the hub trades speed for microwatts",),

@@ -59,6 +59,10 @@ class Network:
         self._version = 0
         self._last_rates: dict[str, int] = {}
 
+    @property
+    def _now(self) -> int:
+        return int(self._env.now)
+
     def move(self, demand: Demand) -> simpy.Event:
         """Start moving bytes; the event fires when the last one has arrived."""
         activity = _Activity(demand, demand.bytes * PS_PER_S, self._env.event())
@@ -81,8 +85,8 @@ class Network:
 
     def _settle(self) -> None:
         """Bring remaining work up to date: everything moved at its rate since the last change."""
-        elapsed = self._env.now - self._settled_at
-        self._settled_at = self._env.now
+        elapsed = self._now - self._settled_at
+        self._settled_at = self._now
         if not elapsed:
             return
         touched: set[str] = set()
@@ -129,7 +133,7 @@ class Network:
         for activity in everyone:
             for name, share in activity.demand.shares:
                 rates[name] = rates.get(name, 0) + (activity.rate * share >> 32)
-        now, last = self._env.now, self._last_rates
+        now, last = self._now, self._last_rates
         for name, rate in rates.items():
             if last.get(name) != rate:
                 self.rate_changes[name, now] = rate

@@ -161,6 +161,11 @@ class _Simulation:
         self.times = [JobTimes() for _ in jobs]
         self.done = [self.env.event() for _ in jobs]
 
+    @property
+    def now(self) -> int:
+        """Simulated time; every delay is a whole number of picoseconds, so it is one too."""
+        return int(self.env.now)
+
     def run(self, streams: Sequence[Stream]) -> Outcome:
         for stream in streams:
             self.network.stream(self.fabric.background(stream.unit, stream.memory, stream.bytes_per_s))
@@ -186,26 +191,26 @@ class _Simulation:
 
     def _job(self, job: Job) -> Process:
         record = self.times[job.key]
-        record.start_ps = self.env.now
+        record.start_ps = self.now
         record.dispatch_ps, record.sync_ps = job.dispatch_ps, job.sync_ps
         if job.dispatch_ps + job.sync_ps:
             yield self.env.timeout(job.dispatch_ps + job.sync_ps)
         for phase in job.phases:
             yield from self._phase(job, phase, record)
-        record.end_ps = self.env.now
+        record.end_ps = self.now
 
     def _phase(self, job: Job, phase: Phase, record: JobTimes) -> Process:
-        start = self.env.now
+        start = self.now
         compute = cycles_to_ps(phase.compute_cycles, job.hz)
         demand = self.fabric.demand(job.unit, phase.transfers, compute)
         alone = 0
         if demand:
             alone = alone_ps(demand, self.network.capacities)
             yield self.network.move(demand)
-        left = start + compute - self.env.now
+        left = start + compute - self.now
         if left > 0:
             yield self.env.timeout(left)
-        _account(record, phase, start, self.env.now, compute, alone)
+        _account(record, phase, start, self.now, compute, alone)
 
     def _check_finished(self) -> None:
         stuck = [job for job in self.jobs if not self.done[job.key].triggered]

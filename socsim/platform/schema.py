@@ -6,7 +6,7 @@ values are computed in `socsim.platform.platform`, never written.
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
@@ -26,9 +26,14 @@ from socsim.quantities import (
 
 PLATFORM_SCHEMA = "socsim.platform/1"
 
-TypeName = Literal[
-    "int4", "uint4", "int8", "uint8", "int16", "int32", "float16", "bfloat16", "float32", "float64"
-]
+if TYPE_CHECKING:  # a table with literal keys could not be asked for a key that is only known to be text
+    TypeName = str
+    DimensionName = str
+else:
+    TypeName = Literal[
+        "int4", "uint4", "int8", "uint8", "int16", "int32", "float16", "bfloat16", "float32", "float64"
+    ]
+    DimensionName = Literal["N", "G", "K", "C", "P", "Q", "R", "S"]
 Count = Annotated[int, Field(ge=1)]
 Share = Annotated[float, Field(gt=0, le=1)]
 Ratio = Annotated[float, Field(gt=0)]
@@ -226,8 +231,8 @@ class Gpu(UnitBase):
 class NpuArray(Model):
     """Spatial unrolling of loop dimensions onto multipliers at base precision."""
 
-    unroll: dict[Literal["N", "G", "K", "C", "P", "Q", "R", "S"], Count]
-    depthwise: dict[Literal["N", "G", "K", "C", "P", "Q", "R", "S"], Count]
+    unroll: dict[DimensionName, Count]
+    depthwise: dict[DimensionName, Count]
     """Unrolling for depthwise layers, which leave the input-channel dimension empty."""
     systolic: bool = False
     """Whether operands ripple through the array, so that each pass pays fill and drain."""

@@ -89,7 +89,7 @@ def _choose(
         home = next((p for t in op.inputs if (p := _maker(graph, t, placed))), None)
         unit = home.unit if home else units[0].name
         return Placed(unit, dtype, f"moves no data: stays on {unit}"), []
-    reasons = []
+    reasons: list[str] = []
     for candidate in units:
         problem = _problem(candidate, op, dtype)
         if problem is None:
@@ -99,6 +99,13 @@ def _choose(
             return Placed(candidate.name, runs, "; ".join([*reasons, reason])), reasons
         reasons.append(problem)
     return None, reasons
+
+
+def refusal_reason(unit: Candidate, graph: Graph, op: Operator) -> str | None:
+    """Return why a unit cannot run an operator, or None if it can."""
+    if op.category in {Category.VIEW, Category.STATE}:
+        return None
+    return _problem(unit, op, graph_dtype(graph, op))
 
 
 def _maker(graph: Graph, tensor: int | None, placed: Sequence[Placed | None]) -> Placed | None:
@@ -141,8 +148,9 @@ def _check_preferred(graph: Graph, units: Sequence[Candidate], placed: Sequence[
         (f"another precision ({accepted})", "another unit"),
     )  # fmt: skip
     msg = (
-        f"{graph.name}: {first.name!r} can run none of the network's arithmetic ({found}): demand {len(heavy)} operators, "
-        f"bound 0, gap {len(heavy)}; quantize the network or choose a precision of {accepted}, or another unit"
+        f"{graph.name}: {first.name!r} can run none of the network's arithmetic ({found}): "
+        f"demand {len(heavy)} operators, bound 0, gap {len(heavy)}; "
+        f"quantize the network or choose a precision of {accepted}, or another unit"
     )
     raise InfeasibleError(msg, report)
 
@@ -156,4 +164,3 @@ def _refusal(graph: Graph, units: Sequence[Candidate], refused: list[tuple[Opera
         f"{graph.name}: {len(refused)} operators have no kernel on any allowed unit ({names}): {total}; "
         f"allow another unit, or change the network\n{lines}"
     )
-

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from socsim.errors import did_you_mean
+from socsim.errors import UsageError, did_you_mean
 from socsim.workload.dtypes import DType
 from socsim.workload.graph import TensorKind
 
@@ -41,13 +41,13 @@ def at_precision(graph: Graph, precision: str | None) -> Graph:
     Biases, indices and shapes keep their types. The values are not converted: this is for cost alone.
 
     Raises:
-        ValueError: an unknown precision.
+        UsageError: an unknown precision.
     """
     if precision is None:
         return graph
     if precision not in PRECISIONS:
         msg = f"precision {precision!r} is not known.{did_you_mean(precision, PRECISIONS)}"
-        raise ValueError(msg)
+        raise UsageError(msg)
     weights, activations = PRECISIONS[precision]
     tensors = tuple(_retyped(t, weights, activations) for t in graph.tensors)
     operators = tuple(

@@ -17,9 +17,7 @@ if TYPE_CHECKING:
     from socsim.schedule.tasks import Task, TaskGraph
 
 
-def plan_residency(
-    tasks: TaskGraph, platform: Platform, runtimes: Mapping[str, Runtime], batch: int
-) -> MemoryPlan:
+def plan_residency(tasks: TaskGraph, platform: Platform, runtimes: Mapping[str, Runtime], batch: int) -> MemoryPlan:
     """Return a place for every tensor that crosses a task's border.
 
     Raises:
@@ -61,9 +59,7 @@ class _Life:
         return Buffer(key, name, self.bytes, self.first, self.last, memories, self.constant)
 
 
-def _note(
-    lives: dict[int, _Life], tasks: TaskGraph, task: Task, tensor: int, runtime: Runtime, batch: int
-) -> None:
+def _note(lives: dict[int, _Life], tasks: TaskGraph, task: Task, tensor: int, runtime: Runtime, batch: int) -> None:
     described = tasks.graph.tensors[tensor]
     key = tasks.storage.get(tensor, tensor)
     life = lives.setdefault(key, _Life(constant=described.is_constant))
@@ -74,11 +70,11 @@ def _note(
     life.units[task.unit] = None
 
 
-def _allowed(
-    units: list[str], role: str, platform: Platform, runtimes: Mapping[str, Runtime]
-) -> tuple[str, ...]:
+def _allowed(units: list[str], role: str, platform: Platform, runtimes: Mapping[str, Runtime]) -> tuple[str, ...]:
     """Return the memories that every unit can use, in the first unit's order."""
-    names = [m for m in getattr(platform.unit(units[0]), role) if all(m in getattr(platform.unit(u), role) for u in units)]
+    names = [
+        m for m in getattr(platform.unit(units[0]), role) if all(m in getattr(platform.unit(u), role) for u in units)
+    ]
     if role == "activations" and not all(runtimes[u].resident for u in units):
         off_chip = [m for m in names if platform.memories[m].kind != "sram"]
         names = off_chip or names

@@ -281,7 +281,8 @@ def vector_elements(graph: Graph, op: Operator) -> int:
     made = sum(t.elements for t in graph.output_tensors(op))
     match op.category:
         case Category.POOL:
-            return count * made * prod(op.attributes.get("kernel", (1, 1)))
+            window: tuple[int, int] = op.attributes.get("kernel", (1, 1))
+            return count * made * prod(window)
         case Category.REDUCTION | Category.NORMALISATION:
             return count * max(made, sum(t.elements for t in graph.input_tensors(op)[:1]))
         case _:

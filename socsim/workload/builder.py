@@ -139,32 +139,39 @@ class GraphBuilder:
             raise MalformedModelError(join_faults(self.where, self._faults))
 
     def _check_structure(self, inputs: Sequence[int], outputs: Sequence[int]) -> None:
-        count = len(self._tensors)
         sources = {TensorKind.INPUT, TensorKind.CONSTANT, TensorKind.VARIABLE}
         ready = {t.index for t in self._tensors if t.kind in sources}
         if not self._operators:
             self.fault("the graph has no operators")
         for op in self._operators:
-            at = f"operator {op.index} {op.type} {op.name!r}"
-            if op.type not in OPERATORS:
-                self.fault(f"{at}: {op.type!r} is not in the operator vocabulary")
-            for t in op.inputs:
-                if t is not None and not 0 <= t < count:
-                    self.fault(f"{at}: reads tensor {t}, but the graph has tensors 0 to {count - 1}")
-                elif t is not None and t not in ready:
-                    self.fault(f"{at}: reads tensor {t}, which nothing has produced yet (a cycle, or operators out of order)")
-            for t in op.outputs:
-                if not 0 <= t < count:
-                    self.fault(f"{at}: writes tensor {t}, but the graph has tensors 0 to {count - 1}")
-                elif t in ready:
-                    self.fault(f"{at}: writes tensor {t}, which already has a value")
-                ready.add(t)
-        for what, indices in (("input", inputs), ("output", outputs)):
-            for t in indices:
-                if not 0 <= t < count:
-                    self.fault(f"graph {what} {t} is not a tensor; the graph has tensors 0 to {count - 1}")
-                elif what == "output" and t not in ready:
-                    self.fault(f"graph output {t} {self._tensors[t].name!r} is never produced")
+            self._check_operator(op, ready)
+        for t in inputs:
+            self._is_tensor(t, "graph input")
+        for t in outputs:
+            if self._is_tensor(t, "graph output") and t not in ready:
+                self.fault(f"graph output {t} {self._tensors[t].name!r} is never produced")
+
+    def _check_operator(self, op: Operator, ready: set[int]) -> None:
+        """Check an operator's indices, and add what it makes to the tensors that are `ready`."""
+        at = f"operator {op.index} {op.type} {op.name!r}"
+        if op.type not in OPERATORS:
+            self.fault(f"{at}: {op.type!r} is not in the operator vocabulary")
+        for t in op.inputs:
+            if t is not None and self._is_tensor(t, f"{at}: input") and t not in ready:
+                self.fault(
+                    f"{at}: reads tensor {t}, which nothing has produced yet (a cycle, or operators out of order)"
+                )
+        for t in op.outputs:
+            if self._is_tensor(t, f"{at}: output") and t in ready:
+                self.fault(f"{at}: writes tensor {t}, which already has a value")
+            ready.add(t)
+
+    def _is_tensor(self, index: int, what: str) -> bool:
+        count = len(self._tensors)
+        if 0 <= index < count:
+            return True
+        self.fault(f"{what} {index} is not a tensor; the graph has tensors 0 to {count - 1}")
+        return False
 
     def _with_loops(self, op: Operator) -> Operator:
         shapes_in = [None if i is None else self._tensors[i].shape for i in op.inputs]
@@ -173,7 +180,8 @@ class GraphBuilder:
             loops = loop_nests(op.type, shapes_in, shapes_out, op.attributes)
         except (KeyError, ValueError, IndexError, ZeroDivisionError) as error:
             self.fault(
-                f"operator {op.index} {op.type} {op.name!r}: shapes {shapes_in} -> {shapes_out} do not fit the operator ({error})"
+                f"operator {op.index} {op.type} {op.name!r}: shapes {shapes_in} -> {shapes_out} do not fit "
+                f"the operator ({error})"
             )
             return op
         return Operator(op.index, op.name, op.type, op.inputs, op.outputs, op.attributes, loops, op.source_type)

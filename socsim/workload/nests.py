@@ -17,7 +17,9 @@ if TYPE_CHECKING:
     Shapes = Sequence[Shape | None]
 
 
-def loop_nests(operator_type: str, inputs: Shapes, outputs: Shapes, attributes: Mapping[str, Any]) -> tuple[LoopNest, ...]:
+def loop_nests(
+    operator_type: str, inputs: Shapes, outputs: Shapes, attributes: Mapping[str, Any]
+) -> tuple[LoopNest, ...]:
     """Return the loop nests of an operator; empty for one that multiplies nothing.
 
     Args:
@@ -41,6 +43,17 @@ def spatial(shape: Shape, layout: str) -> tuple[int, int, int, int]:
     else:
         c, h, w = rest
     return n, h, w, c
+
+
+def cache_shapes(inputs: Shapes) -> tuple[Shape, ...]:
+    """Return the shapes of the keys and values that ATTENTION has cached, empty where there are none.
+
+    They are operands 4 and 5 (after query, key, value and mask), alike in rank; the new rows follow them.
+    """
+    key, value = (*inputs[4:6], None, None)[:2]
+    if key is None or value is None or len(key) != len(value) or len(key) < 3:
+        return ()
+    return key, value
 
 
 def _shape(shapes: Shapes, position: int) -> Shape:
@@ -82,8 +95,8 @@ def _batch_matmul(inputs: Shapes, outputs: Shapes, a: Mapping[str, Any]) -> tupl
 
 def _attention(inputs: Shapes, _outputs: Shapes, a: Mapping[str, Any]) -> tuple[LoopNest, ...]:
     *batch, m, d = _shape(inputs, 0)
-    past = inputs[4] if len(inputs) > 4 else None  # cached keys, which the new ones follow
-    rows = _shape(inputs, 1)[-2] + (past[-2] if past else 0)
+    past = cache_shapes(inputs)
+    rows = _shape(inputs, 1)[-2] + (past[0][-2] if past else 0)
     value = _shape(inputs, 2)[-1]
     heads = prod(batch)
     if len(batch) == 1 and "heads" in a:  # [batch, rows, heads x width]

@@ -11,6 +11,8 @@ Attributes, where they apply:
     axes: tuple of int, keep_dims: bool (reductions);  axis: int;  shape, permutation, paddings: tuples
     transpose_a, transpose_b: bool (BATCH_MATMUL); FULLY_CONNECTED: transpose_b True means weights [K, C]
     align_corners, half_pixel_centers: bool (resizes);  custom_code: str (CUSTOM)
+    compute_dtype: element type of the products where the operator converts its float operands itself
+    scalar: the second operand of an element-wise operator that the file holds as a number
 """
 
 from __future__ import annotations

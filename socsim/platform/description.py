@@ -1,0 +1,67 @@
+"""A platform in words and as JSON."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Any
+
+from socsim.platform.provenance import provenance
+from socsim.quantities import format_si, format_time
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from socsim.platform.platform import Platform
+
+
+def describe(platform: Platform) -> str:
+    """Return one screen: units, memories, links, clocks, provenance."""
+    assumed = sum(row.source is None for row in provenance(platform))
+    return "\n".join([
+        f"{platform.name}: {platform.file.title} ({platform.file.process})",
+        *_units(platform), *_memories(platform), *_links(platform), *_clocks(platform),
+        *(f"override  {text}" for text in platform.overrides),
+        f"numbers   {assumed} of {len(provenance(platform))} are assumed (socsim platforms check {platform.name})",
+    ])  # fmt: skip
+
+
+def _units(platform: Platform) -> Iterator[str]:
+    for name, unit in platform.units.items():
+        what = getattr(unit, "core", None) or getattr(unit, "architecture", "")
+        cores = platform.core_count(name)
+        mark = "preferred" if name == platform.file.preference[0] else ""
+        yield (
+            f"unit      {name:<12} {unit.kind:<12} {cores} x {what} at {format_si(platform.unit_hz(name), 'Hz')}, "
+            f"runtime {unit.runtime} {mark}".rstrip()
+        )
+
+
+def _memories(platform: Platform) -> Iterator[str]:
+    for name, m in platform.memories.items():
+        yield (
+            f"memory    {name:<12} {m.kind:<12} {m.bytes:,} B, {format_si(m.read_bytes_per_s, 'B/s')} of "
+            f"{format_si(m.peak_bytes_per_s, 'B/s')} peak, {format_time(m.latency_ps)} latency"
+        )
+
+
+def _links(platform: Platform) -> Iterator[str]:
+    for name, link in platform.links.items():
+        ends = ", ".join(platform.file.links[name].connects)
+        yield f"link      {name:<12} {link.arbitration:<12} {format_si(link.bytes_per_s, 'B/s')} each way, connects {ends}"
+
+
+def _clocks(platform: Platform) -> Iterator[str]:
+    for name, clock in platform.file.clocks.items():
+        setting = platform.clock(name)
+        points = ", ".join(f"{p.name}{'*' if p.name == setting.opp else ''}" for p in clock.opps)
+        yield f"clock     {name:<12} {points}"
+
+
+def description_json(platform: Platform) -> str:
+    """Return the whole checked description, inheritance and presets resolved."""
+    document: dict[str, Any] = {
+        "schema_version": "socsim.platform/1",
+        "platform": platform.file.model_dump(mode="json", by_alias=True),
+        "overrides": list(platform.overrides),
+    }
+    return json.dumps(document, indent=1, ensure_ascii=False)

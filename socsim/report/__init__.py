@@ -1,0 +1,1 @@
+"""Tables, text, figures, HTML, traces and documents, made from records alone."""

@@ -1,0 +1,111 @@
+"""What leaves socsim: files written whole or not at all, and names cleaned for where they go.
+
+Names from model files are stored raw. Each sink cleans them: the terminal and HTML lose control and
+bidirectional characters, CSV cells cannot start a formula, and long names are cut with a hash.
+"""
+
+from __future__ import annotations
+
+import os
+import unicodedata
+from contextlib import suppress
+from hashlib import sha256
+from html import escape
+from typing import TYPE_CHECKING
+
+from socsim.errors import ResultError
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+_INVISIBLE = {"Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"}
+_FORMULA_SIGNS = tuple("=+-@\t\r\n")
+_LONGEST_CELL = 32_000  # spreadsheets stop at 32,767 characters
+_HASH_DIGITS = 8
+_TEMPORARY_NAMES = 100
+
+
+def write_file(path: Path, data: bytes | str) -> None:
+    """Write a file whole or not at all: to a temporary name beside it, which then takes its place.
+
+    Args:
+        path: a new file or an existing regular one; its folder must exist.
+        data: text is written as UTF-8.
+
+    Raises:
+        ResultError: `path` is a link or no regular file, or the system refuses; nothing is left behind.
+    """
+    raw = data if isinstance(data, bytes) else data.encode("utf-8", "replace")
+    try:
+        _check_target(path)
+        temporary = _write_beside(path, raw)
+        try:
+            temporary.replace(path)
+        except OSError:
+            temporary.unlink(missing_ok=True)
+            raise
+    except (OSError, ValueError) as error:
+        reason = error.strerror if isinstance(error, OSError) else None
+        msg = f"{terminal_text(str(path))}: cannot be written: {reason or error}; give a file in a folder that exists"
+        raise ResultError(msg) from None
+
+
+def _check_target(path: Path) -> None:
+    shown = terminal_text(str(path))
+    if path.is_symlink():
+        msg = f"{shown}: is a symbolic link; results are never written through one, give another name"
+        raise ResultError(msg)
+    if path.exists() and not path.is_file():
+        found = "a folder" if path.is_dir() else "not a regular file"
+        msg = f"{shown}: is {found}; give the name of a new or regular file"
+        raise ResultError(msg)
+
+
+def _write_beside(path: Path, raw: bytes) -> Path:
+    """Write to a new file in the folder of `path`; exclusive creation never follows a link."""
+    for number in range(_TEMPORARY_NAMES):
+        temporary = path.with_name(f".socsim-{os.getpid()}-{number}.part")
+        try:
+            file = temporary.open("xb")
+        except FileExistsError:
+            continue
+        try:
+            with file:
+                file.write(raw)
+        except OSError:
+            with suppress(OSError):
+                temporary.unlink()
+            raise
+        return temporary
+    msg = f"{terminal_text(str(path))}: {_TEMPORARY_NAMES} temporary files stand beside it; remove .socsim-*.part"
+    raise ResultError(msg)
+
+
+def shorten(text: str, limit: int) -> str:
+    """Cut text to `limit` characters; a hash of the whole keeps cut names apart."""
+    if len(text) <= limit:
+        return text
+    digest = sha256(text.encode("utf-8", "replace")).hexdigest()[:_HASH_DIGITS]
+    return f"{text[: max(limit - _HASH_DIGITS - 1, 0)]}~{digest}"
+
+
+def terminal_text(name: str, limit: int = 2_000) -> str:
+    """Return a name without control, bidirectional or invisible characters, at most `limit` long."""
+    if not (name.isascii() and name.isprintable()):
+        name = "".join("\ufffd" if unicodedata.category(c) in _INVISIBLE else c for c in name)
+    return shorten(name, limit)
+
+
+def html_text(name: object, limit: int = 2_000) -> str:
+    """Return a value as HTML text that is safe between tags and inside quoted attributes."""
+    return escape(terminal_text(str(name), limit), quote=True)
+
+
+def csv_cell(value: object) -> object:
+    """Return a cell that no spreadsheet takes for a formula; numbers pass, None is an empty cell."""
+    if value is None:
+        return ""
+    if not isinstance(value, str):
+        return value
+    cut = shorten(value.replace("\0", "\ufffd"), _LONGEST_CELL)
+    return f"'{cut}" if cut.startswith(_FORMULA_SIGNS) else cut

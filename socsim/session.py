@@ -1,0 +1,323 @@
+"""What users hold: load, platform, run, compare, analyze, and a Run with its tables and figures."""
+
+from __future__ import annotations
+
+from functools import cache
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from socsim.analysis import analyze_graph, operator_support
+from socsim.errors import UsageError
+from socsim.pipeline import Options, run_graph
+from socsim.platform.loader import load_platform, platform_names
+from socsim.platform.platform import Platform
+from socsim.quantities import Energy, Time
+from socsim.report.analysis import Analysis
+from socsim.report.comparison import Comparison
+from socsim.report.documents import from_json, to_json
+from socsim.report.tables import Table
+from socsim.report.words import Text
+from socsim.workload.graph import Graph
+from socsim.workload.limits import DEFAULT_LIMITS, Limits
+from socsim.workload.zoo import load_model, zoo
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from matplotlib.axes import Axes
+
+    from socsim.records import RunRecord
+
+
+def load(
+    model: str | Path,
+    *,
+    batch: int | None = None,
+    shapes: Mapping[str, Sequence[int]] | None = None,
+    limits: Limits = DEFAULT_LIMITS,
+) -> Graph:
+    """Load a network from a `.tflite`, `.onnx` or ncnn `.param` file, or from the zoo by name.
+
+    Args:
+        model: path or zoo name (`socsim.workloads()` lists them).
+        batch: value of a symbolic batch dimension; 1 where absent.
+        shapes: dimensions of inputs that the file leaves open, by input name.
+        limits: budgets for files from strangers.
+
+    Raises:
+        WorkloadError: no such model, or a file that is malformed, too large or has unsupported operators.
+    """
+    return load_model(model, batch=batch, shapes=shapes, limits=limits)
+
+
+def platform(name: str | Path) -> Platform:
+    """Return a platform by name (`socsim.platforms()` lists them), or from a YAML file.
+
+    Raises:
+        PlatformError: unknown name, or a file with faults, all of them listed.
+    """
+    return _shipped(name) if isinstance(name, str) and name in platform_names() else load_platform(name)
+
+
+@cache
+def _shipped(name: str) -> Platform:
+    return load_platform(name)
+
+
+def run(
+    net: Graph | str | Path,
+    soc: Platform | str | Path,
+    *,
+    runtime: str | None = None,
+    unit: str | None = None,
+    cluster: str | None = None,
+    cores: int | None = None,
+    precision: str | None = None,
+    batch: int = 1,
+    opp: Mapping[str, str] | None = None,
+    detail: str = "transaction",
+    background: Mapping[str, str] | None = None,
+) -> Run:
+    """Simulate one inference of a network on a platform.
+
+    Args:
+        net: a loaded network, a model file or a zoo name.
+        soc: a platform, its name or its file.
+        runtime: software stack for the preferred unit; the unit's own where absent.
+        unit: kind ("npu") or name of the unit that operators should go to; what it lacks goes to its
+            fallback units, with the reason. Absent: the platform's preference decides.
+        cluster: CPU cluster by its name (big, little, …).
+        cores: cores of the preferred unit.
+        precision: types to cost the network in, such as "int8" or "fp16"; the file's own where absent.
+        batch: inferences that go through each operator together.
+        opp: operating point by clock name.
+        detail: "transaction" (events, shared bus) or "analytic" (closed form, nothing shared).
+        background: reads that other units make meanwhile, such as {"cpu_big": "10 GB/s"}.
+
+    Raises:
+        UsageError: an option that does not exist here.
+        UnsupportedOperatorError: operators without a kernel on any allowed unit, all listed.
+        InfeasibleError: no room in memory, or a forced unit that can run none of the arithmetic.
+    """
+    options = Options(runtime, unit, cluster, cores, precision, batch, detail, dict(background or {}))
+    return Run(run_graph(_graph(net), _platform(soc, opp), options))
+
+
+def analyze(
+    net: Graph | str | Path,
+    soc: Platform | str | Path,
+    *,
+    runtime: str | None = None,
+    unit: str | None = None,
+    precision: str | None = None,
+    batch: int = 1,
+) -> Analysis:
+    """Return operators, MACs, bytes, support, memory peaks and ceilings, without timing anything.
+
+    Arguments and errors are those of `run`.
+    """
+    options = Options(runtime=runtime, unit=unit, precision=precision, batch=batch)
+    return Analysis(analyze_graph(_graph(net), _platform(soc, None), options))
+
+
+def compare(a: Run, b: Run) -> Comparison:
+    """Return what changed from run `a` to run `b`, and by how much."""
+    return Comparison(a.record, b.record)
+
+
+def platforms() -> list[str]:
+    """Return the names of the platforms that ship with socsim."""
+    return platform_names()
+
+
+def workloads() -> list[str]:
+    """Return the names of the networks that ship with socsim."""
+    return list(zoo())
+
+
+def operators(soc: Platform | str | Path) -> Table:
+    """Return the operators of the vocabulary with the types in which each unit has kernels."""
+    chosen = _platform(soc, None)
+    rows = operator_support(chosen)
+    columns = list(rows[0])
+    return Table(f"Operators on {chosen.name}", columns, [tuple(row[c] for c in columns) for row in rows])
+
+
+def _graph(net: Graph | str | Path) -> Graph:
+    if isinstance(net, Graph):
+        return net
+    if isinstance(net, str | Path):
+        return load(net)
+    msg = f"net is a {type(net).__name__}; give a network from socsim.load, a file or a zoo name"
+    raise UsageError(msg)
+
+
+def _platform(soc: Platform | str | Path, opp: Mapping[str, str] | None) -> Platform:
+    if isinstance(soc, str | Path):
+        soc = platform(soc)
+    if not isinstance(soc, Platform):
+        msg = f"soc is a {type(soc).__name__}; give a platform from socsim.platform, its name or its file"
+        raise UsageError(msg)
+    return soc.at(opp) if opp else soc
+
+
+class Run:
+    """The result of a run: tables, figures, explanations and files, all made from one record.
+
+    Args:
+        record: what the run left behind.
+    """
+
+    def __init__(self, record: RunRecord) -> None:
+        self.record = record
+
+    @classmethod
+    def from_json(cls, text: str) -> Run:
+        """Return the run that `to_json` wrote.
+
+        Raises:
+            ResultError: not such a document; all faults listed.
+        """
+        return cls(from_json(text))
+
+    # --- numbers --------------------------------------------------------------------------------------
+
+    @property
+    def latency(self) -> Time:
+        """Time from the start of the inference to its last result."""
+        return Time.of(self.record.latency_ps)
+
+    @property
+    def latency_ps(self) -> int:
+        """Latency in picoseconds."""
+        return self.record.latency_ps
+
+    @property
+    def energy(self) -> Energy:
+        """Energy of the inference: work done, and static power over its time."""
+        return Energy.of(self.record.energy_pj * 10**6)
+
+    @property
+    def energy_pj(self) -> int:
+        """Energy in picojoules."""
+        return self.record.energy_pj
+
+    # --- tables ---------------------------------------------------------------------------------------
+
+    @property
+    def operators(self) -> Table:
+        """One row for each operator of the network."""
+        from socsim.report.tables import operators_table
+
+        return operators_table(self.record)
+
+    @property
+    def units(self) -> Table:
+        """Busy and idle time, clock and energy of each unit in use."""
+        from socsim.report.tables import units_table
+
+        return units_table(self.record)
+
+    @property
+    def links(self) -> Table:
+        """Bytes over each link, by initiator."""
+        from socsim.report.tables import links_table
+
+        return links_table(self.record)
+
+    @property
+    def memories(self) -> Table:
+        """Peak, capacity and bytes moved of each memory."""
+        from socsim.report.tables import memories_table
+
+        return memories_table(self.record)
+
+    @property
+    def energies(self) -> Table:
+        """Energy accounts; they add up to the total."""
+        from socsim.report.tables import energy_table
+
+        return energy_table(self.record)
+
+    # --- words ----------------------------------------------------------------------------------------
+
+    def summary(self) -> Text:
+        """Return the summary block."""
+        from socsim.report.text import summary
+
+        return Text(summary(self.record))
+
+    def explain(self, index: int) -> Text:
+        """Return the arithmetic behind the cost of operator `index`, and what would help.
+
+        Raises:
+            IndexError: no such operator.
+        """
+        from socsim.report.text import explain
+
+        return Text(explain(self.record, index))
+
+    def compare(self, other: Run) -> Comparison:
+        """Return what changed from this run to another."""
+        return compare(self, other)
+
+    # --- pictures and files ---------------------------------------------------------------------------
+
+    @property
+    def plot(self) -> Plots:
+        """Figures: `plot.timeline()`, `plot.roofline()`, `plot.energy()`."""
+        return Plots(self.record)
+
+    def save_trace(self, path: str | Path) -> None:
+        """Write a Perfetto trace (`.pftrace`; open it at ui.perfetto.dev)."""
+        from socsim.report.trace import save_trace
+
+        save_trace(self.record, Path(path))
+
+    def report(self, path: str | Path) -> None:
+        """Write a report as one HTML file that works offline."""
+        from socsim.report.html import report_html
+        from socsim.report.sinks import write_file
+
+        write_file(Path(path), report_html(self.record))
+
+    def to_json(self, *, include_timeline: bool = False) -> str:
+        """Return the result as one JSON document with `schema_version`."""
+        return to_json(self.record, include_timeline=include_timeline)
+
+    def to_csv(self, path: str | Path | None = None) -> str | None:
+        """Write the operator table as CSV, or return it where no path is given."""
+        return self.operators.to_csv(Path(path) if path is not None else None)
+
+    def __repr__(self) -> str:
+        return str(self.summary())
+
+    def _repr_html_(self) -> str:
+        from socsim.report.html import repr_html
+
+        return repr_html(self.record)
+
+
+class Plots:
+    """Figures of a run; each takes `ax` and returns the axes."""
+
+    def __init__(self, record: RunRecord) -> None:
+        self._record = record
+
+    def timeline(self, ax: Axes | None = None, **kwargs: Any) -> Axes:
+        """Draw what each unit does over time."""
+        from socsim.report.figures import timeline
+
+        return timeline(self._record, ax, **kwargs)
+
+    def roofline(self, ax: Axes | None = None, **kwargs: Any) -> Axes:
+        """Draw attained against attainable operations a second."""
+        from socsim.report.figures import roofline
+
+        return roofline(self._record, ax, **kwargs)
+
+    def energy(self, ax: Axes | None = None, **kwargs: Any) -> Axes:
+        """Draw the energy accounts."""
+        from socsim.report.figures import energy
+
+        return energy(self._record, ax, **kwargs)

@@ -1,0 +1,85 @@
+"""From the importer's picture of a file to operators of the vocabulary."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from socsim.workload.graph import TensorKind
+from socsim.workload.importers.onnx_rules import Lowered, Unsupported
+from socsim.workload.importers.onnx_table import find_rule
+
+if TYPE_CHECKING:
+    from socsim.workload.builder import GraphBuilder
+    from socsim.workload.importers.onnx_model import Model, Node
+
+
+def lower(model: Model, builder: GraphBuilder) -> tuple[list[int], list[int]]:
+    """Give a builder all tensors and operators, and return the graph's inputs and outputs.
+
+    Operators that have no word, or a use of them that has none, are reported to the builder.
+    """
+    tensors = _Tensors(model, builder)
+    inputs = [tensors.index(name) for name in model.inputs]
+    builder.notes.extend(model.notes)
+    for node in model.nodes:
+        _lower_node(model, node, builder, tensors)
+    outputs = [tensors.index(name) for name in model.outputs]
+    return inputs, outputs
+
+
+class _Tensors:
+    """Tensor indices by value name; a tensor exists once an operator needs it."""
+
+    def __init__(self, model: Model, builder: GraphBuilder) -> None:
+        self._model = model
+        self._builder = builder
+        self._inputs = frozenset(model.inputs)
+        self._indices: dict[str, int] = {}
+
+    def index(self, name: str) -> int:
+        if name not in self._indices:
+            value = self._model.values[name]
+            kind = TensorKind.CONSTANT if value.constant else TensorKind.ACTIVATION
+            kind = TensorKind.INPUT if name in self._inputs else kind
+            self._indices[name] = self._builder.tensor(
+                name, value.dtype, value.shape, kind=kind, quantization=value.quantization, data=value.data
+            )
+        return self._indices[name]
+
+
+def _lower_node(model: Model, node: Node, builder: GraphBuilder, tensors: _Tensors) -> None:
+    rule = find_rule(node.domain, node.op_type)
+    try:
+        lowered = rule(model, node) if rule else None
+    except Unsupported as reason:
+        builder.unsupported(node.index, node.name, f"{node.label} ({reason})")
+        return
+    except ValueError as error:
+        builder.fault(f"{node.at}: {error}")
+        return
+    if lowered is None:
+        builder.unsupported(node.index, node.name, node.label)
+        return
+    inputs = [tensors.index(name) if name else None for name in _trimmed(lowered)]
+    outputs = [tensors.index(name) for name in node.outputs if name]
+    attributes = {**lowered.attributes, **_origin(node)}
+    builder.operator(
+        lowered.type, node.name or f"{node.op_type}_{node.index}", inputs, outputs, attributes, node.source
+    )
+
+
+def _trimmed(lowered: Lowered) -> list[str]:
+    inputs = list(lowered.inputs)
+    while inputs and not inputs[-1]:
+        inputs.pop()
+    return inputs
+
+
+def _origin(node: Node) -> dict[str, Any]:
+    """Return the attributes that tell which nodes and results of the file an operator stands for."""
+    others = tuple(sorted(set(node.fused) - {node.index}))
+    origin: dict[str, Any] = {"fused_nodes": (node.index, *others)}
+    positions = tuple(i for i, name in enumerate(node.outputs) if name)
+    if len(positions) not in (0, positions[-1] + 1 if positions else 0):
+        origin["result_positions"] = positions
+    return origin

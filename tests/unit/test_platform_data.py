@@ -1,0 +1,385 @@
+"""The platform data that ships: complete, sourced, and equal to what public figures say."""
+
+from __future__ import annotations
+
+import csv
+import json
+from math import prod
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from socsim.data_files import data_folder
+from socsim.platform.loader import load_platform, platform_names
+from socsim.platform.provenance import provenance
+from socsim.platform.runtimes import runtime, runtime_names
+from socsim.platform.schema import CpuCluster, Dram, Dsp, Gpu, Npu, SensingHub
+from socsim.platform.technology import TechnologyFile, technology
+from socsim.platform.validation import validate
+from socsim.platform.yaml_reader import read_yaml
+from socsim.workload.dtypes import DType
+from socsim.workload.operators import OPERATORS
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+    from socsim.platform.platform import Platform
+    from socsim.platform.schema import AnyUnit
+
+PLATFORMS = platform_names()
+RUNTIMES = runtime_names()
+TYPES = {t.value for t in DType}
+PROFILES = {"tflite", "tflm", "xnnpack", "onnx", "ruy"}
+
+
+def rates(spec: AnyUnit) -> dict[str, float]:
+    """Return multiply-accumulates a cycle of all cores by type."""
+    match spec:
+        case Npu():
+            width = spec.cores * prod(spec.array.unroll.values())
+            return {name: share * width for name, share in spec.precisions.items()}
+        case Gpu():
+            lanes = {**spec.macs_per_cycle, **spec.matrix_macs_per_cycle}
+            return {name: rate * spec.compute_units for name, rate in lanes.items()}
+        case CpuCluster():
+            return {name: rate * spec.cores for name, rate in spec.macs_per_cycle.items()}
+        case Dsp():
+            return {name: rate * spec.threads for name, rate in spec.macs_per_cycle.items()}
+        case SensingHub():
+            return dict(spec.macs_per_cycle.items())
+
+
+def peak_ops(platform: Platform, unit: str, dtype: str) -> float:
+    """Return operations a second, two for each multiply-accumulate."""
+    return 2 * rates(platform.unit(unit))[dtype] * platform.unit_hz(unit)
+
+
+# --- every number is accounted for --------------------------------------------------------------------
+
+
+def test_the_described_socs_ship() -> None:
+    assert {"rk3588", "imx93", "qcs6490", "orin-nano", "bcm2711", "stm32n657"} <= set(PLATFORMS)
+
+
+@pytest.mark.parametrize("name", PLATFORMS)
+def test_every_number_has_a_source_or_a_reason(name: str) -> None:
+    rows = provenance(load_platform(name))
+    assert len(rows) > 30
+    assert [r.path for r in rows if r.assumed == "no source given"] == []
+    assert [r.path for r in rows if len((r.source or r.assumed or "").strip()) < 8] == []
+
+
+@pytest.mark.parametrize("name", PLATFORMS)
+def test_every_source_belongs_to_a_number(name: str) -> None:
+    platform = load_platform(name)
+    paths = [r.path for r in provenance(platform)]
+    dead = [
+        key
+        for table in (platform.file.sources, platform.file.assumed)
+        for key in table
+        if not any(path == key or path.startswith(f"{key}.") for path in paths)
+    ]
+    assert dead == []
+
+
+@pytest.mark.parametrize("name", RUNTIMES)
+def test_every_cost_of_a_runtime_has_a_source_or_a_reason(name: str) -> None:
+    stack = runtime(name)
+    accounted = {*stack.sources, *stack.assumed}
+    wanted = {"supports", "submit", "per_operator"}
+    wanted |= {"handover"} if stack.handover.value else set()
+    wanted |= {"efficiency"} if stack.efficiency else set()
+    assert wanted - accounted == set()
+
+
+def test_the_technology_table_accounts_for_its_energies() -> None:
+    file = validate(TechnologyFile, read_yaml(data_folder("platforms") / "technology.yaml"))
+    accounted = {*file.sources, *file.assumed}
+    energies = {f"base.mac.{t}" for t in file.base.mac}
+    energies |= {
+        f"base.{name}" for name in ("vector_op", "instruction", "local_byte", "sram_byte", "link_byte")
+    }
+    assert energies - accounted == set()
+    assert "scaling" in accounted
+
+
+def test_every_preset_is_used() -> None:
+    presets = {p.stem for p in (data_folder("platforms") / "presets").glob("*.yaml")}
+    used = set()
+    for name in PLATFORMS:
+        file = load_platform(name).file
+        used |= {part.preset for part in (*file.units.values(), *file.memories.values()) if part.preset}
+    assert used == presets
+
+
+# --- platforms are whole ------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("name", PLATFORMS)
+def test_operating_points_rise_in_clock_and_never_fall_in_voltage(name: str) -> None:
+    for clock in load_platform(name).file.clocks.values():
+        hertz = [p.clock.value for p in clock.opps]
+        volts = [p.voltage.value for p in clock.opps if p.voltage]
+        assert hertz == sorted(set(hertz))
+        assert volts == sorted(volts)
+        assert len(volts) in {0, len(hertz)}
+
+
+@pytest.mark.parametrize("name", PLATFORMS)
+def test_every_unit_reaches_its_memories(name: str) -> None:
+    platform = load_platform(name)
+    for unit, spec in platform.units.items():
+        for memory in {*spec.activations, *spec.weights}:
+            assert platform.path(unit, memory)
+            assert platform.port_bytes_per_s(unit, memory) > 0
+
+
+@pytest.mark.parametrize("name", PLATFORMS)
+def test_accelerators_fall_back_to_a_cpu(name: str) -> None:
+    platform = load_platform(name)
+    for spec in platform.units.values():
+        kinds = [platform.unit(other).kind for other in spec.fallback]
+        assert kinds == [] if isinstance(spec, CpuCluster | SensingHub) else "cpu" in kinds
+
+
+@pytest.mark.parametrize("name", PLATFORMS)
+def test_unsigned_bytes_multiply_as_fast_as_signed_ones(name: str) -> None:
+    for spec in load_platform(name).units.values():
+        for table in ("macs_per_cycle", "matrix_macs_per_cycle", "precisions"):
+            rates = getattr(spec, table, {})
+            assert rates.get("uint8") == rates.get("int8")
+
+
+@pytest.mark.parametrize("name", PLATFORMS)
+def test_convolutions_run_in_types_that_the_unit_multiplies(name: str) -> None:
+    platform = load_platform(name)
+    for unit, spec in platform.units.items():
+        stack = platform.runtime(unit)
+        graph_types = [t for t in ("int8", "uint8", "float16", "float32") if t in stack.executes]
+        runs = {
+            stack.executes[t] for t in graph_types if stack.supports_operator("CONV_2D", stack.executes[t])
+        }
+        assert runs
+        assert runs - set(rates(spec)) == set()
+
+
+def _reversed(value: Any) -> Any:
+    """Return the value with the keys of every mapping in reverse."""
+    if isinstance(value, dict):
+        return {key: _reversed(inner) for key, inner in reversed(value.items())}
+    return [_reversed(inner) for inner in value] if isinstance(value, list) else value
+
+
+@pytest.mark.parametrize("name", PLATFORMS)
+def test_the_order_of_keys_does_not_matter(name: str, tmp_path: Path) -> None:
+    value = read_yaml(data_folder("platforms") / f"{name}.yaml").value
+    turned = tmp_path / "turned.yaml"
+    turned.write_text(json.dumps(_reversed(value)), encoding="utf-8")
+    first, second = load_platform(name), load_platform(turned)
+    assert list(second.units) != list(first.units) or len(first.units) == 1 or "based_on" in value
+    assert second.file == first.file
+    assert dict(second.memories) == dict(first.memories)
+    assert {r.path: r for r in provenance(second)} == {r.path: r for r in provenance(first)}
+    for unit, spec in first.units.items():
+        for memory in spec.activations:
+            assert second.path(unit, memory) == first.path(unit, memory)
+
+
+# --- runtimes speak the vocabulary --------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("name", RUNTIMES)
+def test_runtimes_name_known_operators_and_types(name: str) -> None:
+    stack = runtime(name)
+    named = [op for group in stack.supports for op in (*group.operators, *group.excluded) if op != "*"]
+    assert [op for op in named if op not in OPERATORS] == []
+    types = {*stack.executes, *stack.executes.values()} | {
+        t for g in stack.supports for t in g.types if t != "*"
+    }
+    assert types - TYPES == set()
+    assert stack.numerics in PROFILES
+    assert stack.name == name
+
+
+def test_a_measurement_name_means_one_runtime() -> None:
+    names = [label for name in RUNTIMES for label in runtime(name).measurement_names]
+    assert sorted(names) == sorted(set(names))
+
+
+def test_cpu_runtimes_leave_only_custom_operators() -> None:
+    cpu = [runtime(name) for name in RUNTIMES if "cpu" in runtime(name).kinds]
+    assert len(cpu) >= 3
+    for stack in cpu:
+        refused = [op for op in OPERATORS if not stack.supports_operator(op, "int8")]
+        assert refused == ["CUSTOM"]
+        assert {"int8", "uint8", "int16", "float32", "bool"} <= set(stack.executes)
+
+
+@pytest.mark.parametrize("name", ["tflite-ethosu", "st-neural-art", "qnn-hvx", "qsh"])
+def test_integer_only_runtimes_refuse_float(name: str) -> None:
+    stack = runtime(name)
+    assert "float32" not in stack.executes
+    assert not stack.supports_operator("CONV_2D", "float32")
+    assert stack.supports_operator("CONV_2D", "int8")
+
+
+@pytest.mark.parametrize(
+    ("name", "operator", "dtype"),
+    [
+        ("rknn", "GATHER", "int8"),
+        ("rknn", "NON_MAX_SUPPRESSION", "float16"),
+        ("tflite-ethosu", "TRANSPOSE", "int8"),
+        ("tflite-ethosu", "HARD_SWISH", "int16"),
+        ("st-neural-art", "SOFTMAX", "int8"),
+        ("tflite-gpu", "TOPK", "float16"),
+    ],
+)
+def test_what_vendors_leave_to_the_cpu(name: str, operator: str, dtype: str) -> None:
+    assert not runtime(name).supports_operator(operator, dtype)
+
+
+# --- public figures, recomputed -----------------------------------------------------------------------
+
+PEAKS = [
+    # platform, unit, type, operations a second that a data sheet or micro-benchmark gives, tolerance
+    ("rk3588", "npu", "int8", 6e12, 0.03),
+    ("rk3588", "npu", "int4", 12e12, 0.03),
+    ("rk3588", "cpu_big", "int8", 602e9, 0.03),
+    ("rk3588", "cpu_big", "float32", 149.8e9, 0.03),
+    ("rk3588", "cpu_little", "int8", 233e9, 0.03),
+    ("rk3588", "cpu_little", "float16", 116.5e9, 0.03),
+    ("rk3588", "gpu", "float32", 512e9, 0.001),
+    ("rk3588", "gpu", "float16", 1024e9, 0.001),
+    ("imx93", "npu", "int8", 0.5e12, 0.03),
+    ("bcm2711", "cpu", "float32", 47.9e9, 0.01),
+    ("orin-nano", "gpu", "int8", 20e12, 0.03),
+    ("orin-nano", "gpu", "float32", 1.28e12, 0.001),
+    ("orin-nano-super", "gpu", "int8", 33.5e12, 0.01),
+    ("stm32n657", "npu", "int8", 600e9, 0.05),
+    ("qcs6490", "npu", "int8", 12e12, 0.01),
+    ("qcs6490", "gpu", "float32", 807e9, 0.04),
+    ("qcs6490", "gpu", "float16", 1535e9, 0.09),
+]
+
+
+@pytest.mark.parametrize(("name", "unit", "dtype", "expected", "tolerance"), PEAKS)
+def test_peak_rates_match_public_figures(
+    name: str, unit: str, dtype: str, expected: float, tolerance: float
+) -> None:
+    assert peak_ops(load_platform(name), unit, dtype) == pytest.approx(expected, rel=tolerance)
+
+
+@pytest.mark.parametrize(
+    ("name", "gigabytes"),
+    [
+        ("rk3588", 33.8),
+        ("imx93", 7.47),
+        ("bcm2711", 12.8),
+        ("qcs6490", 25.6),
+        ("orin-nano", 68.3),
+        ("orin-nano-super", 102.4),
+    ],
+)
+def test_dram_pin_rates_match_public_figures(name: str, gigabytes: float) -> None:
+    memory = load_platform(name).memories["dram"]
+    assert memory.peak_bytes_per_s == pytest.approx(gigabytes * 1e9, rel=0.002)
+    assert memory.read_bytes_per_s < memory.peak_bytes_per_s
+
+
+@pytest.mark.parametrize(
+    ("name", "unit", "gigabytes"),
+    [
+        ("rk3588", "npu", 11.0),
+        ("rk3588", "cpu_big", 15.6),
+        ("rk3588", "gpu", 19.9),
+        ("qcs6490", "cpu_prime", 17.3),
+        ("qcs6490", "cpu_little", 3.9),
+        ("orin-nano", "cpu", 9.57),
+    ],
+)
+def test_one_core_draws_what_was_measured(name: str, unit: str, gigabytes: float) -> None:
+    assert load_platform(name).port_bytes_per_s(unit, "dram") == pytest.approx(gigabytes * 1e9, rel=0.03)
+
+
+def test_a_microcontroller_streams_its_weights_from_flash() -> None:
+    platform = load_platform("stm32n657")
+    assert not any(isinstance(m, Dram) for m in platform.file.memories.values())
+    flash = platform.memories["flash"]
+    assert flash.read_bytes_per_s == pytest.approx(396e6, rel=0.02)
+    assert flash.write_bytes_per_s == 0
+    assert platform.memories["npu_ram"].bytes == 4 * 448 * 1024
+
+
+def test_the_super_mode_is_the_same_board_at_other_clocks() -> None:
+    base, fast = load_platform("orin-nano"), load_platform("orin-nano-super")
+    assert (base.unit_hz("gpu"), fast.unit_hz("gpu")) == (625_000_000, 1_020_000_000)
+    assert (base.clock("cpu").opp, fast.clock("cpu").opp) == ("1510MHz", "1728MHz")
+    assert fast.units["gpu"] == base.units["gpu"]
+    assert "clocks.gpu.default: 625MHz -> 1020MHz" in fast.overrides
+
+
+def _kernel_opps(shared: Path, table: str) -> Iterator[tuple[int, int]]:
+    """Yield (hertz, microvolts) of one table of the RK3588 kernel that the platform cites."""
+    with (shared / "measurements" / "raw" / "sbc_bench_opp_tables.csv").open(encoding="utf-8") as file:
+        for row in csv.DictReader(file):
+            if "rk3588-5.10.110-FriendlyElec_NanoPi_R6S" in row["source_path"] and row["model"] == table:
+                megahertz = int(row["conditions"].split()[1])
+                yield megahertz * 10**6, int(float(row["value"]) * 1000)
+
+
+@pytest.mark.parametrize(
+    ("clock", "table"),
+    [
+        ("cpu_little", "cluster0-opp-table"),
+        ("cpu_big", "cluster1-opp-table"),
+        ("gpu", "gpu-opp-table"),
+        ("npu", "npu-opp-table"),
+    ],
+)
+def test_operating_points_equal_the_kernel_table(shared: Path, clock: str, table: str) -> None:
+    points = load_platform("rk3588").file.clocks[clock].opps
+    assert [(p.clock.value, p.voltage.value if p.voltage else 0) for p in points] == sorted(
+        _kernel_opps(shared, table)
+    )
+
+
+# --- technology ---------------------------------------------------------------------------------------
+
+# Stillmaker and Baas, Integration 58 (2017), table 5: a2, a1, a0 and nominal voltage.
+ENERGY_FACTORS = {
+    32: (0.8367, -0.4341, 0.1701, 0.97),
+    20: (0.3730, -0.1582, 0.04104, 0.90),
+    16: (0.2958, -0.1241, 0.03024, 0.86),
+    14: (0.2363, -0.09675, 0.02239, 0.86),
+    10: (0.2068, -0.09311, 0.02375, 0.83),
+    7: (0.1776, -0.09097, 0.02447, 0.80),
+}
+BASE_FACTOR = 1.018 * 0.9**2 - 0.3107 * 0.9 + 0.1539
+
+
+@pytest.mark.parametrize("node", sorted(ENERGY_FACTORS))
+def test_energies_scale_as_the_published_equations(node: int) -> None:
+    a2, a1, a0, volts = ENERGY_FACTORS[node]
+    factor = (a2 * volts**2 + a1 * volts + a0) / BASE_FACTOR
+    assert technology(f"{node} nm").mac["int8"] == pytest.approx(300_000 * factor, rel=0.005)
+
+
+def test_energies_fall_with_the_node_and_rise_with_the_width() -> None:
+    nodes = [technology(f"{n} nm") for n in (45, 40, 32, 28, 22, 20, 16, 14, 12, 10, 8, 7, 6, 5, 4)]
+    for name in ("instruction", "local_byte", "sram_byte", "link_byte", "vector_op"):
+        values = [getattr(n, name) for n in nodes]
+        assert values == sorted(values, reverse=True)
+        assert len(set(values)) == len(values)
+    mac = nodes[0].mac
+    assert mac["int4"] < mac["int8"] < mac["int16"] < mac["float16"] < mac["float32"] < mac["float64"]
+    assert nodes[0].local_byte < nodes[0].sram_byte
+
+
+@pytest.mark.parametrize("name", PLATFORMS)
+def test_a_dram_byte_costs_more_than_an_sram_byte(name: str) -> None:
+    platform = load_platform(name)
+    on_chip = technology(platform.file.process).sram_byte
+    off_chip = [m.energy.read.value for m in platform.file.memories.values() if m.kind != "sram" and m.energy]
+    assert off_chip
+    assert min(off_chip) > 5 * on_chip
