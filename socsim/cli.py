@@ -79,7 +79,7 @@ def run(
     quiet: Quiet = False,
 ) -> None:
     """Simulate one inference: latency, energy, and where they go."""
-    import socsim as ss
+    from socsim import session as ss
 
     _progress(f"loading {model}", quiet)
     net = ss.load(model, shapes=_shapes(shape))
@@ -98,7 +98,7 @@ def run(
             from socsim.report.text import operators_text
 
             _print("\n" + operators_text(result.record))
-    if not quiet:
+    if as_json and not quiet:  # the summary holds them otherwise
         for line in result.record.warnings:
             _note(f"warning: {line}")
 
@@ -127,7 +127,7 @@ def analyze(
     verbose: Annotated[bool, typer.Option("--verbose", "-v", help="Print the operator table too.")] = False,
 ) -> None:
     """Count operators, MACs and bytes; show support, memory peaks and rooflines. Times nothing."""
-    import socsim as ss
+    from socsim import session as ss
 
     net = ss.load(model, shapes=_shapes(shape))
     result = ss.analyze(net, platform, runtime=runtime, unit=unit, precision=precision, batch=batch)
@@ -145,7 +145,7 @@ def analyze(
 @app.command()
 def ops(platform: PlatformName, as_json: AsJson = False) -> None:
     """List the operators that each unit of a platform has kernels for, with their types."""
-    import socsim as ss
+    from socsim import session as ss
 
     table = ss.operators(platform)
     _print(_table_json(table, "socsim.ops/1") if as_json else table.to_text())
@@ -171,7 +171,7 @@ def compare(
 @platforms_app.command("list")
 def platforms_list(as_json: AsJson = False) -> None:
     """List the platforms that ship with socsim."""
-    import socsim as ss
+    from socsim import session as ss
 
     rows = [(p.name, p.file.title, ", ".join(p.units)) for p in map(ss.platform, ss.platforms())]
     _rows(["name", "title", "units"], rows, as_json, "socsim.platforms/1")
@@ -180,7 +180,7 @@ def platforms_list(as_json: AsJson = False) -> None:
 @platforms_app.command("show")
 def platforms_show(name: Annotated[str, typer.Argument()], as_json: AsJson = False) -> None:
     """Show a platform: units, memories, links, clocks."""
-    import socsim as ss
+    from socsim import session as ss
     from socsim.platform.description import describe, description_json
 
     soc = ss.platform(name)
@@ -192,7 +192,7 @@ def platforms_check(
     name: Annotated[str, typer.Argument(help="A platform's name or YAML file.")], as_json: AsJson = False
 ) -> None:
     """Check a platform file, and list the numbers that have no source."""
-    import socsim as ss
+    from socsim import session as ss
     from socsim.platform.provenance import provenance
 
     soc = ss.platform(name)
@@ -226,7 +226,7 @@ def workloads_list(as_json: AsJson = False) -> None:
 @workloads_app.command("show")
 def workloads_show(model: Model, shape: Shape = None, as_json: AsJson = False) -> None:
     """Show a network: inputs, outputs, operators by type, MACs and parameters."""
-    import socsim as ss
+    from socsim import session as ss
     from socsim.workload.description import describe, description_json
 
     net = ss.load(model, shapes=_shapes(shape))

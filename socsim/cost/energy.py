@@ -8,6 +8,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from socsim.platform.schema import SensingHub
 from socsim.platform.technology import technology
 
 if TYPE_CHECKING:
@@ -90,10 +91,14 @@ class EnergyModel:
     def static_pj(self, used_units: Iterable[str], makespan_ps: int) -> dict[str, int]:
         """Return static energy by power domain and memory over a run.
 
-        Domains of used units are on; every other domain rests in its least powerful state, or is off
-        where the file gives it none. Memories draw their standby power throughout.
+        Domains of used units are on, and so are domains without units (the rest of the chip) unless only
+        an always-on hub works. Every other domain rests in its least powerful state, or is off where the
+        file gives it none. Memories draw their standby power throughout.
         """
-        on = {self._platform.unit(u).power for u in used_units}
+        used = list(used_units)
+        on = {self._platform.unit(u).power for u in used}
+        if any(not isinstance(self._platform.unit(u), SensingHub) for u in used):
+            on |= set(self._platform.file.power_domains) - {u.power for u in self._platform.units.values()}
         accounts = {}
         for name, domain in self._platform.file.power_domains.items():
             resting = min((s.power.value for s in domain.states), default=0)

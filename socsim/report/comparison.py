@@ -175,8 +175,7 @@ def _identity(record: RunRecord) -> dict[str, Any]:
 def _totals(a: RunRecord, b: RunRecord) -> list[tuple[str, int | None, int | None]]:
     """Return name, value in a, value in b; a memory that only one platform has is missing in the other."""
     external = [
-        {m.name: m.read_bytes + m.write_bytes for m in record.memories if m.kind != "sram"}
-        for record in (a, b)
+        {m.name: m.read_bytes + m.write_bytes for m in record.memories if m.kind != "sram"} for record in (a, b)
     ]
     names = dict.fromkeys([*external[0], *external[1]])
     return [

@@ -6,22 +6,31 @@ fields. Integers are whole and fit 63 bits; floats are finite.
 
 from __future__ import annotations
 
+import json
 import math
 from dataclasses import fields, is_dataclass
 from functools import cache
 from types import NoneType, UnionType
-from typing import Any, get_args, get_origin, get_type_hints
+from typing import TYPE_CHECKING, Any, get_args, get_origin, get_type_hints
 
 from socsim.report.sinks import terminal_text
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 LARGEST_INTEGER = 2**63 - 1
 _LONGEST_VALUE = 40
 _BAD = object()
+_CONTAINERS: dict[type, str] = {list: "a list", dict: "an object"}
 
 
 @cache
-def _hints(record_type: type) -> dict[str, Any]:
+def _hints(record_type: Any) -> dict[str, Any]:
     return get_type_hints(record_type)
+
+
+def _is_record(hint: Any) -> bool:
+    return is_dataclass(hint)
 
 
 def is_mapping(hint: Any) -> bool:
@@ -34,7 +43,7 @@ def is_mapping(hint: Any) -> bool:
 
 def plain(value: Any, hint: Any) -> Any:
     """Return a record's value as JSON holds it."""
-    if is_dataclass(value):
+    if _is_record(value):
         hints = _hints(type(value))
         return {field.name: plain(getattr(value, field.name), hints[field.name]) for field in fields(value)}
     if is_mapping(hint):
@@ -55,9 +64,7 @@ class Decoder:
 
     def fault(self, path: str, found: object, allowed: str) -> Any:
         """Note a fault and return a stand-in, so that decoding can go on."""
-        shown = (
-            "a list" if isinstance(found, list) else "an object" if isinstance(found, dict) else repr(found)
-        )
+        shown = _CONTAINERS.get(type(found)) or json.dumps(found)
         self.faults.append(
             f"{path or 'document'}: {terminal_text(shown, _LONGEST_VALUE)} is not allowed; give {allowed}"
         )
@@ -90,8 +97,8 @@ class Decoder:
             return self._mapping(get_args(get_args(hint)[0])[1], found, path)
         if get_origin(hint) is tuple:
             return self._sequence(get_args(hint)[0], found, path)
-        if is_dataclass(hint):
-            return self.record(hint, found, path)  # type: ignore[arg-type]
+        if _is_record(hint):
+            return self.record(hint, found, path)
         return self._scalar(hint, found, path, "")
 
     def _optional(self, hint: Any, found: Any, path: str) -> Any:
@@ -128,7 +135,7 @@ def _is_finite(value: Any) -> bool:
     return _is_integer(value) or (type(value) is float and math.isfinite(value))
 
 
-_SCALARS = {
+_SCALARS: dict[type, tuple[Callable[[Any], bool], str]] = {
     str: (lambda value: type(value) is str, "text"),
     int: (_is_integer, "a whole number from 0 to 2^63 - 1"),
     float: (_is_finite, "a finite number"),
@@ -147,8 +154,8 @@ def schema_of(hint: Any, optional: frozenset[str] = frozenset()) -> dict[str, An
         return {"type": "object", "additionalProperties": schema_of(get_args(get_args(hint)[0])[1])}
     if get_origin(hint) is tuple:
         return {"type": "array", "items": schema_of(get_args(hint)[0])}
-    if is_dataclass(hint):
-        hints = _hints(hint)  # type: ignore[arg-type]
+    if _is_record(hint):
+        hints = _hints(hint)
         return {
             "type": "object",
             "properties": {name: schema_of(inner) for name, inner in hints.items()},

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections import Counter
 from typing import TYPE_CHECKING, Any
 
 from socsim.errors import ResultError, join_faults
@@ -19,6 +20,7 @@ TIMELINE = frozenset({"slices", "rates"})
 LARGEST_DOCUMENT = 256 * 2**20
 """Bytes of a stored result that `load_record` reads at most."""
 _MOST_FAULTS = 20
+_WRITE_ONE = "give a document that socsim wrote with --json"
 
 
 def to_json(record: RunRecord, *, include_timeline: bool = False) -> str:
@@ -47,7 +49,7 @@ def from_json(text: str | bytes, where: str = "result") -> RunRecord:
     where = terminal_text(where)
     document, repeated = _parse(text, where)
     if not isinstance(document, dict):
-        msg = f"{where}: holds no JSON object; give a document that socsim wrote with --json"
+        msg = f"{where}: holds no JSON object; {_WRITE_ONE}"
         raise ResultError(msg)
     _check_version(document, where)
     decoder = Decoder()
@@ -57,7 +59,7 @@ def from_json(text: str | bytes, where: str = "result") -> RunRecord:
     if not faults:
         faults = list(_contradictions(record))
     if faults:
-        raise ResultError(join_faults(where, _first(faults)))
+        raise ResultError(_listed(where, faults))
     made: RunRecord = record
     return made
 
@@ -68,18 +70,27 @@ def load_record(path: Path) -> RunRecord:
     Raises:
         ResultError: the file cannot be read, is too large, or is not such a document.
     """
+    return from_json(read_document(path), str(path))
+
+
+def read_document(path: Path) -> str:
+    """Return the text of a stored document.
+
+    Raises:
+        ResultError: the file cannot be read, is too large, or is not UTF-8.
+    """
     shown = terminal_text(str(path))
     try:
         with path.open("rb") as file:
             raw = file.read(LARGEST_DOCUMENT + 1)
     except (OSError, ValueError) as error:
         reason = error.strerror if isinstance(error, OSError) else None
-        msg = f"{shown}: cannot be read: {reason or error}; give a result that socsim wrote with --json"
+        msg = f"{shown}: cannot be read: {reason or error}; {_WRITE_ONE}"
         raise ResultError(msg) from None
     if len(raw) > LARGEST_DOCUMENT:
         msg = f"{shown}: is larger than {LARGEST_DOCUMENT:,} bytes; write it without its timeline"
         raise ResultError(msg)
-    return from_json(raw, shown)
+    return _decoded(raw, shown)
 
 
 def json_schema() -> dict[str, Any]:
@@ -102,23 +113,29 @@ def _parse(text: str | bytes, where: str) -> tuple[Any, list[str]]:
     def unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
         made = dict(pairs)
         if len(made) < len(pairs):
-            names = [name for name, _ in pairs]
-            repeated.extend(name for name in made if names.count(name) > 1)
+            counts = Counter(name for name, _ in pairs)
+            repeated.extend(name for name, count in counts.items() if count > 1)
         return made
 
+    decoded = _decoded(text, where) if isinstance(text, bytes) else text
     try:
-        decoded = text.decode("utf-8") if isinstance(text, bytes) else text
         return json.loads(decoded, object_pairs_hook=unique), repeated
     except RecursionError:
         reason = "its brackets nest too deep"
     except json.JSONDecodeError as error:
         reason = f"{error.msg} at line {error.lineno}, column {error.colno}"
-    except UnicodeDecodeError as error:
-        reason = f"byte {error.start} is not UTF-8"
     except ValueError:
         reason = "a number in it has thousands of digits"
-    msg = f"{where}: is not JSON: {reason}; give a document that socsim wrote with --json"
+    msg = f"{where}: is not JSON: {reason}; {_WRITE_ONE}"
     raise ResultError(msg)
+
+
+def _decoded(raw: bytes, where: str) -> str:
+    try:
+        return raw.decode("utf-8")
+    except UnicodeDecodeError as error:
+        msg = f"{where}: is not JSON: byte {error.start} is not UTF-8; {_WRITE_ONE}"
+        raise ResultError(msg) from None
 
 
 def _check_version(document: dict[str, Any], where: str) -> None:
@@ -128,7 +145,7 @@ def _check_version(document: dict[str, Any], where: str) -> None:
         raise ResultError(msg)
     found = document["schema_version"]
     if found not in SUPPORTED_VERSIONS:
-        shown = terminal_text(json.dumps(found), 60)
+        shown = terminal_text(repr(found), 60) if isinstance(found, str) else "no text"
         msg = f"{where}: schema_version is {shown}; this socsim reads {known}. Make the result again"
         raise ResultError(msg)
 
@@ -156,6 +173,7 @@ def _contradictions(record: RunRecord) -> Iterator[str]:
             yield f"slices[{position}].end_ps: {entry.end_ps} is before its start"
 
 
-def _first(faults: list[str]) -> list[str]:
+def _listed(where: str, faults: list[str]) -> str:
     hidden = len(faults) - _MOST_FAULTS
-    return faults if hidden <= 0 else [*faults[:_MOST_FAULTS], f"and {hidden} more"]
+    more = f"\n  and {hidden} more" if hidden > 0 else ""
+    return join_faults(where, faults[:_MOST_FAULTS]) + more

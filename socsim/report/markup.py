@@ -47,7 +47,8 @@ def html_table(
     shown = [_row(row, limit) for row in rows]
     left_out = rows_in_all - len(shown)
     more = f'<p class="more">and {left_out:,} more</p>' if left_out > 0 else ""
-    return f'<div class="scroll"><table><thead><tr>{head}</tr></thead><tbody>{"".join(shown)}</tbody></table></div>{more}'
+    body = f"<thead><tr>{head}</tr></thead><tbody>{''.join(shown)}</tbody>"
+    return f'<div class="scroll"><table>{body}</table></div>{more}'
 
 
 def _row(row: Sequence[object], limit: int) -> str:

@@ -98,24 +98,30 @@ class Table:
         write_file(Path(path), text.getvalue())
         return None
 
+    def to_text(self) -> str:
+        """Return all rows and columns as lines of text, as wide as they are."""
+        rows = [[_text_cell(value, None) for value in row] for row in self.rows]
+        return "\n".join(text_table(self.columns, rows, self._numbers(len(self.columns))))
+
     def __repr__(self) -> str:
         """Return one screen: the first rows, and as many columns as fit."""
-        shown = [[_text_cell(value) for value in row] for row in (self.columns, *self.rows[:_ROWS_OF_TEXT])]
-        widths = [max(len(row[i]) for row in shown) for i in range(len(self.columns))]
-        fitting = _fitting(widths)
+        first = self.rows[:_ROWS_OF_TEXT]
+        shown = [[_text_cell(value, _WIDEST_CELL) for value in row] for row in (self.columns, *first)]
+        fitting = _fitting([max(len(row[i]) for row in shown) for i in range(len(self.columns))])
         header, *rows = [row[:fitting] for row in shown]
-        numbers = [name for i, name in enumerate(header) if self._is_number(i)]
         lines = [
             f"{terminal_text(self.title)}: {plural(len(self), 'row')}",
-            *text_table(header, rows, numbers),
+            *text_table(header, rows, self._numbers(fitting)),
         ]
         if len(self) > _ROWS_OF_TEXT:
             lines.append(f"... and {plural(len(self) - _ROWS_OF_TEXT, 'more row')}")
         if fitting < len(self.columns):
-            lines.append(
-                f"... and {plural(len(self.columns) - fitting, 'more column')} (.columns names them)"
-            )
+            lines.append(f"... and {plural(len(self.columns) - fitting, 'more column')} (.columns names them)")
         return "\n".join(lines)
+
+    def _numbers(self, count: int) -> list[str]:
+        """Return those of the first `count` columns that hold numbers."""
+        return [self.columns[i] for i in range(count) if self._is_number(i)]
 
     def _is_number(self, position: int) -> bool:
         return any(isinstance(row[position], int | float) for row in self.rows)
@@ -125,12 +131,12 @@ class Table:
         return fragment(f"<h4>{html_text(self.title, 200)}</h4>{rows}")
 
 
-def _text_cell(value: object) -> str:
+def _text_cell(value: object, limit: int | None) -> str:
     if value is None:
         return "-"
     if isinstance(value, float):
         return f"{value:.4g}"
-    return terminal_text(str(value), _WIDEST_CELL)
+    return terminal_text(str(value)) if limit is None else terminal_text(str(value), limit)
 
 
 def _fitting(widths: Sequence[int]) -> int:
@@ -174,10 +180,7 @@ _ENERGY_TYPES = {"kind": "str", "name": "str", "energy_pj": "int", "share": "flo
 
 def units_table(record: RunRecord) -> Table:
     """Return one row for each unit in use; utilisation is executed MACs over peak times busy time."""
-    added = [
-        {"busy_share": _ratio(u.busy_ps, record.latency_ps), "utilisation": _utilisation(u)}
-        for u in record.units
-    ]
+    added = [{"busy_share": _ratio(u.busy_ps, record.latency_ps), "utilisation": _utilisation(u)} for u in record.units]
     return _derived(_title("Units", record), record.units, added, _UNIT_TYPES)
 
 
@@ -188,9 +191,7 @@ def links_table(record: RunRecord) -> Table:
 
 def memories_table(record: RunRecord) -> Table:
     """Return one row for each memory: peak against capacity, bytes, busy time and who moved them."""
-    return _derived(
-        _title("Memories", record), record.memories, _traffic(record.memories, record), _MEMORY_TYPES
-    )
+    return _derived(_title("Memories", record), record.memories, _traffic(record.memories, record), _MEMORY_TYPES)
 
 
 def energy_table(record: RunRecord) -> Table:

@@ -16,7 +16,7 @@ from socsim.report.formats import (
     text_table,
     throughput_per_s,
 )
-from socsim.report.sinks import html_text, terminal_text
+from socsim.report.sinks import terminal_text
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -27,24 +27,6 @@ NO_RANGE = "range: not known, uncalibrated"
 _SHA_DIGITS = 12
 _NAME = 40
 _TOP = 5
-
-
-class Text(str):
-    """Text that a notebook and a prompt show as it is, without quotes."""
-
-    __slots__ = ()
-
-    def __repr__(self) -> str:
-        return str(self)
-
-    def _repr_html_(self) -> str:
-        return f"<pre>{html_text_lines(self)}</pre>"
-
-
-def html_text_lines(text: str) -> str:
-    """Return lines of text escaped one by one, so that line breaks stay."""
-    return "\n".join(html_text(line) for line in text.split("\n"))
-
 
 # --- summary ------------------------------------------------------------------------------------------
 
@@ -64,9 +46,7 @@ def summary(record: RunRecord) -> str:
 
 def _identity(record: RunRecord) -> list[str]:
     name = terminal_text(record.model, 60)
-    source = (
-        f"{terminal_text(record.model_format, 20)}, sha256 {terminal_text(record.model_sha256[:_SHA_DIGITS])}"
-    )
+    source = f"{terminal_text(record.model_format, 20)}, sha256 {terminal_text(record.model_sha256[:_SHA_DIGITS])}"
     size = ", ".join(
         (
             plural(len(record.operators), "operator"),
@@ -236,9 +216,7 @@ _RUN_COLUMNS = ("operator", "type", "unit", "latency", "share", "bound", "MACs",
 _FLUSH_RIGHT = ("operator", "latency", "share", "MACs", "used", "external")
 
 
-def _operator_lines(
-    record: RunRecord, operators: Sequence[OperatorRecord], columns: Sequence[str]
-) -> list[str]:
+def _operator_lines(record: RunRecord, operators: Sequence[OperatorRecord], columns: Sequence[str]) -> list[str]:
     rows = [[_CELLS[name](op, record) for name in columns] for op in operators]
     return text_table(columns, rows, _FLUSH_RIGHT)
 
@@ -284,9 +262,7 @@ def explain(record: RunRecord, index: int) -> str:
     if carrier is None:
         return "\n".join([*_header(op), *_cost(record, op)])
     lead = f"has no cost of its own: operator {carrier.index} {terminal_text(carrier.type, 40)} carries it"
-    return "\n".join(
-        [*_header(op), *labelled("folded", [lead]), "", *_header(carrier), *_cost(record, carrier)]
-    )
+    return "\n".join([*_header(op), *labelled("folded", [lead]), "", *_header(carrier), *_cost(record, carrier)])
 
 
 def _header(op: OperatorRecord) -> list[str]:
@@ -301,14 +277,10 @@ def _cost(record: RunRecord, op: OperatorRecord) -> list[str]:
     if op.latency_ps is None:
         return labelled("cost", ["none of its own"])
     share = format_share(op.latency_ps, record.latency_ps)
+    bound = terminal_text(op.bound or "-", 20)
     found = next((e for e in record.explanations if e.operator == op.index), None)
     return [
-        *labelled(
-            "latency",
-            [
-                f"{format_time(op.latency_ps)}, {share} of the run, bound by {terminal_text(op.bound or '-', 20)}"
-            ],
-        ),
+        *labelled("latency", [f"{format_time(op.latency_ps)}, {share} of the run, bound by {bound}"]),
         *labelled("rate", _rates(op)),
         *labelled("energy", [format_energy(op.energy_pj or 0)]),
         *(_arithmetic(found) if found else []),

@@ -76,16 +76,17 @@ def _check_opset(proto: Any, where: str) -> None:
 
 
 def _check_names(proto: Any, where: str, limits: Limits) -> None:
-    try:
-        longest = max((len(name.encode()) for name in _all_names(proto)), default=0)
-    except UnicodeError as error:
-        msg = f"{where}: a name in the file is not UTF-8 text; the file is damaged"
-        raise MalformedModelError(msg) from error
+    longest = 0
+    for name in _all_names(proto):
+        if not isinstance(name, str):  # protobuf gives bytes where they are not UTF-8
+            msg = f"{where}: the name {name!r} is not UTF-8 text; the file is damaged"
+            raise MalformedModelError(msg)
+        longest = max(longest, len(name.encode()))
     if longest > limits.name_bytes:
         _exceeds(where, "bytes of a name", longest, limits.name_bytes)
 
 
-def _all_names(proto: Any) -> Iterator[str]:
+def _all_names(proto: Any) -> Iterator[str | bytes]:
     for opset in proto.opset_import:
         yield opset.domain
     yield from _graph_names(proto.graph)
@@ -94,7 +95,7 @@ def _all_names(proto: Any) -> Iterator[str]:
         yield from _node_names(function.node)
 
 
-def _graph_names(graph: Any) -> Iterator[str]:
+def _graph_names(graph: Any) -> Iterator[str | bytes]:
     yield graph.name
     for value in (*graph.input, *graph.output, *graph.value_info):
         yield value.name
@@ -107,7 +108,7 @@ def _graph_names(graph: Any) -> Iterator[str]:
     yield from _node_names(graph.node)
 
 
-def _node_names(nodes: Any) -> Iterator[str]:
+def _node_names(nodes: Any) -> Iterator[str | bytes]:
     for node in nodes:
         yield from (node.name, node.op_type, node.domain, *node.input, *node.output)
         for attribute in node.attribute:
