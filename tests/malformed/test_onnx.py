@@ -200,13 +200,14 @@ def test_unknown_operators_are_all_listed():
 
 def test_bodies_are_refused_as_operators_and_bounded_in_depth():
     body = helper.make_graph([node("Relu", "x", "z")], "body", [], [value("z")])
-    branch = helper.make_node("If", ["c"], ["y"], "choice", then_branch=body, else_branch=body)
+    leaf = body
+    branch = helper.make_node("If", ["c"], ["y"], "choice", then_branch=body, else_branch=leaf)
     model = network([branch], constants=[numpy_helper.from_array(np.array(True), "c")])
     assert refusal(model, UnsupportedOperatorError) == (
         "net.onnx: 1 operators are not supported (1 x If); remove or replace them\n  - 0 If 'choice'"
     )
     for _ in range(17):
-        inner = helper.make_node("If", ["c"], ["z"], then_branch=body, else_branch=body)
+        inner = helper.make_node("If", ["c"], ["z"], then_branch=body, else_branch=leaf)
         body = helper.make_graph([inner], "body", [], [value("z")])
     text = refusal(network([inner], outputs=("z",)), LimitExceededError)
     assert text == "net.onnx: depth of subgraphs: 17 exceeds the limit of 16"
@@ -246,12 +247,10 @@ def test_the_checker_speaks_in_one_line():
 def test_shapes_that_contradict_each_other_are_all_listed():
     nodes = [node("Concat", "x w", "a", axis=0), node("MatMul", "x w", "b"), node("Relu", "a", "y")]
     constants = [numpy_helper.from_array(np.zeros((3, 3), np.float32), "w")]
-    assert refusal(network(nodes, constants=constants)) == (
-        "net.onnx: 2 faults\n"
-        "  - node 0 Concat 'n_a': All inputs to Concat must have same shape. Dimension mismatch at axis 1: "
-        "4 vs 3\n"
-        "  - node 1 MatMul 'n_b': Incompatible dimensions for matrix multiplication"
-    )
+    first, concat, matmul = refusal(network(nodes, constants=constants)).splitlines()
+    assert first == "net.onnx: 2 faults"
+    assert concat.startswith("  - node 0 Concat 'n_a': ")  # the sentences are the library's
+    assert matmul.startswith("  - node 1 MatMul 'n_b': Incompatible dimensions")
 
 
 def test_output_that_is_declared_otherwise():

@@ -43,9 +43,7 @@ def network(nodes, inputs, outputs, constants=(), *, opset=17, microsoft=False, 
 
 
 def node(op_type, inputs, outputs, **attributes):
-    return helper.make_node(
-        op_type, inputs.split(), outputs.split(), name=f"n_{outputs.split()[0]}", **attributes
-    )
+    return helper.make_node(op_type, inputs.split(), outputs.split(), name=f"n_{outputs.split()[0]}", **attributes)
 
 
 def weights(*shape):
@@ -219,9 +217,7 @@ def test_one_dimensional_convolution_becomes_one_of_a_single_row():
     assert conv.loops[0].p == 1
     assert conv.macs == 6 * 4 * 3 * 9
     assert graph.input_tensors(conv)[1].shape == (6, 4, 1, 3)
-    assert graph.notes == (
-        "1 one-dimensional convolutions and pools are read as two-dimensional ones of one row",
-    )
+    assert graph.notes == ("1 one-dimensional convolutions and pools are read as two-dimensional ones of one row",)
 
 
 def transformer(opset):
@@ -249,9 +245,7 @@ def transformer(opset):
         constant("wv", weights(16, 16)), constant("scale", np.float32(0.25)), constant("zero", np.array(0)),
         constant("zeros", np.array([0])), constant("minus", np.array([-1])),
     ]  # fmt: skip
-    return network(
-        nodes, [value("x", ["batch", "rows", 16])], [value("y", ["batch", None])], constants, opset=opset
-    )
+    return network(nodes, [value("x", ["batch", "rows", 16])], [value("y", ["batch", None])], constants, opset=opset)
 
 
 @pytest.mark.parametrize("opset", [17, 21])
@@ -425,9 +419,7 @@ def test_float_bias_of_a_quantized_convolution_is_rounded():
 
 @pytest.mark.parametrize(("scale", "types"), [(0.5, ["RESHAPE"]), (0.25, ["RESHAPE", "QUANTIZE"])])
 def test_movement_between_quantizers(scale, types):
-    graph = load(
-        quantized([node("Reshape", "xd shape", "z")], [constant("shape", np.array([1, -1]))], scale=scale)
-    )
+    graph = load(quantized([node("Reshape", "xd shape", "z")], [constant("shape", np.array([1, -1]))], scale=scale))
     assert [op.type for op in graph.operators] == ["QUANTIZE", *types, "DEQUANTIZE"]
     moved = graph.output_tensors(graph.operators[1])[0]
     assert (moved.dtype, moved.shape, moved.quantization.scales) == (DType.INT8, (1, 256), (0.5,))
@@ -476,9 +468,7 @@ def test_four_bit_weights_per_block(kind, low):
         node("MatMul", "x wd", "y"),
     ]
     scales = np.linspace(0.5, 1, 12, dtype=np.float32).reshape(2, 6)
-    model = network(
-        nodes, [value("x", [3, 8])], [value("y", [3, 6])], [packed, constant("sw", scales)], opset=21
-    )
+    model = network(nodes, [value("x", [3, 8])], [value("y", [3, 6])], [packed, constant("sw", scales)], opset=21)
     graph = load(model)
     dense = only(graph, "FULLY_CONNECTED")
     weight = graph.input_tensors(dense)[1]
@@ -650,9 +640,7 @@ def test_matrix_multiplication_of_activations(left, right, result, macs):
 def test_bidirectional_lstm_counts_both_directions():
     constants = [weights(2, 32, 6), weights(2, 32, 8)]
     inputs = [value("x", [5, 3, 6])]
-    made = helper.make_node(
-        "LSTM", ["x", "w", "r"], ["", "h"], hidden_size=8, direction="bidirectional", name="n"
-    )
+    made = helper.make_node("LSTM", ["x", "w", "r"], ["", "h"], hidden_size=8, direction="bidirectional", name="n")
     named = [constant("w", constants[0]), constant("r", constants[1])]
     graph = load(network([made], inputs, [value("h", [2, 3, 8])], named))
     (op,) = graph.operators
@@ -675,9 +663,7 @@ def test_non_max_suppression_is_taken_at_its_largest():
     made = node("NonMaxSuppression", "b s limit", "y")
     graph = load(network([made], inputs, [value("y", [None, 3], INT64)], [constant("limit", np.array([20]))]))
     assert graph.tensors[graph.outputs[0]].shape == (60, 3)
-    assert graph.notes == (
-        "node 0 NonMaxSuppression 'n_y': its result is taken at the largest size, 60 boxes",
-    )
+    assert graph.notes == ("node 0 NonMaxSuppression 'n_y': its result is taken at the largest size, 60 boxes",)
 
 
 def test_local_functions_are_expanded():
@@ -738,9 +724,7 @@ def test_backend_models_load_or_are_refused():
 def outcome(model):
     """Import a model under the newest supported opset, and return how that ended."""
     for imported in model.opset_import:
-        imported.version = (
-            min(imported.version, 26) if imported.domain in ("", "ai.onnx") else imported.version
-        )
+        imported.version = min(imported.version, 26) if imported.domain in ("", "ai.onnx") else imported.version
     try:
         load(model)
     except SocsimError as error:

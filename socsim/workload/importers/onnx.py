@@ -94,9 +94,7 @@ def import_onnx(
     return builder.build(name, "onnx", inputs, outputs, sha256=hashlib.sha256(data).hexdigest())
 
 
-def _read(
-    data: bytes, path: Path, batch: int | None, shapes: Mapping[str, Sequence[int]], limits: Limits
-) -> Model:
+def _read(data: bytes, path: Path, batch: int | None, shapes: Mapping[str, Sequence[int]], limits: Limits) -> Model:
     """Return the file's nodes and values with static shapes; no protobuf object is left in it."""
     where = str(path)
     proto = parse(data, where, limits)
@@ -113,19 +111,13 @@ def _read(
     return model
 
 
-def _take_constants(
-    graph: Any, external: ExternalData, limits: Limits, faults: list[str]
-) -> dict[str, Value]:
+def _take_constants(graph: Any, external: ExternalData, limits: Limits, faults: list[str]) -> dict[str, Value]:
     """Move initializers and Constant nodes out of the graph: the library never handles their bytes."""
     constants: dict[str, Value] = {}
     if graph.sparse_initializer:
-        faults.append(
-            f"{len(graph.sparse_initializer)} sparse initializers are not supported; store them densely"
-        )
+        faults.append(f"{len(graph.sparse_initializer)} sparse initializers are not supported; store them densely")
     for index, tensor in enumerate(graph.initializer):
-        _take(
-            tensor, tensor.name, f"initializer {index} {tensor.name!r}", constants, external, limits, faults
-        )
+        _take(tensor, tensor.name, f"initializer {index} {tensor.name!r}", constants, external, limits, faults)
     for index, node in enumerate(graph.node):
         for attribute in node.attribute:
             if attribute.type == _TENSOR and node.op_type == "Constant" and len(node.output) == 1:
@@ -177,9 +169,7 @@ def _refuse_unknown(proto: Any, constants: Mapping[str, Value], where: str) -> N
     fixed = set(constants)
     for index, node in enumerate(proto.graph.node):
         domain = canonical_domain(node.domain)
-        foldable = (
-            domain == "" and _is_registered(node.op_type, opset_of(proto)) and node.op_type not in _BODIES
-        )
+        foldable = domain == "" and _is_registered(node.op_type, opset_of(proto)) and node.op_type not in _BODIES
         if foldable and (node.op_type in _MEASURES or fixed.issuperset(filter(None, node.input))):
             fixed.update(node.output)
         elif not is_supported(domain, node.op_type):

@@ -61,9 +61,7 @@ class _Binding:
     def use_shapes(self, shapes: Mapping[str, Sequence[int]]) -> None:
         for name, given in shapes.items():
             if name not in self.declared:
-                self.faults.append(
-                    f"--shape names {name!r}, which is no input.{did_you_mean(name, self.declared)}"
-                )
+                self.faults.append(f"--shape names {name!r}, which is no input.{did_you_mean(name, self.declared)}")
             elif any(d < 0 for d in given):
                 self.faults.append(f"--shape of input {name!r}: {list(given)} has a negative dimension")
             else:
@@ -79,12 +77,8 @@ class _Binding:
                 f"--shape of input {name!r} has {len(given)} dimensions, the file has {_text(dimensions)}"
             )
             return
-        if any(
-            isinstance(found, int) and found != value for found, value in zip(dimensions, given, strict=True)
-        ):
-            self.faults.append(
-                f"--shape of input {name!r} says {list(given)}, the file fixes {_text(dimensions)}"
-            )
+        if any(isinstance(found, int) and found != value for found, value in zip(dimensions, given, strict=True)):
+            self.faults.append(f"--shape of input {name!r} says {list(given)}, the file fixes {_text(dimensions)}")
         for found, value in zip(dimensions, given, strict=True):
             if isinstance(found, str) and self.values.setdefault(found, value) != value:
                 self.faults.append(
@@ -95,9 +89,7 @@ class _Binding:
     def use_batch(self, batch: int | None) -> None:
         leading = {name: d[0] for name, d in self.declared.items() if d}
         symbolic = {
-            name: d
-            for name, d in leading.items()
-            if not isinstance(d, int) and self.values.get(str(d)) is None
+            name: d for name, d in leading.items() if not isinstance(d, int) and self.values.get(str(d)) is None
         }
         fixed = sorted({d for d in leading.values() if isinstance(d, int)})
         if batch is not None and batch < 1:
@@ -124,19 +116,13 @@ class _Binding:
         shapes, open_inputs = {}, []
         for name, dimensions in self.declared.items():
             bound = (
-                None
-                if dimensions is None
-                else [self.values.get(d) if isinstance(d, str) else d for d in dimensions]
+                None if dimensions is None else [self.values.get(d) if isinstance(d, str) else d for d in dimensions]
             )
             if bound is None or None in bound:
                 shown = "no shape" if bound is None else f"shape {_text(dimensions or [])}"
-                open_inputs.append(
-                    f"input {name!r} has {shown}; give its dimensions with --shape {name}=DIMS"
-                )
+                open_inputs.append(f"input {name!r} has {shown}; give its dimensions with --shape {name}=DIMS")
             elif any(d is not None and d < 0 for d in bound):
-                open_inputs.append(
-                    f"input {name!r} has shape {_text(dimensions or [])}; dimensions are 0 or more"
-                )
+                open_inputs.append(f"input {name!r} has shape {_text(dimensions or [])}; dimensions are 0 or more")
             else:
                 shapes[name] = tuple(d for d in bound if d is not None)
         if open_inputs:

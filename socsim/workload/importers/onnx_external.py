@@ -124,24 +124,21 @@ def _map(path: Path, extent: _Extent, expected: int) -> Array:
     import numpy as np
 
     try:
-        flags = (
-            os.O_RDONLY
-            | getattr(os, "O_NOFOLLOW", 0)
-            | getattr(os, "O_NONBLOCK", 0)
-            | getattr(os, "O_BINARY", 0)
-        )
+        flags = os.O_RDONLY | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0)
         handle = os.open(path, flags)
     except OSError as error:
-        reason = (
-            "is missing" if isinstance(error, FileNotFoundError) else f"cannot be opened ({error.strerror})"
-        )
+        reason = "is missing" if isinstance(error, FileNotFoundError) else f"cannot be opened ({error.strerror})"
         msg = f"external data file {extent.location!r} {reason}; put it in the model's directory"
         raise ExternalDataError(msg) from error
-    with os.fdopen(handle, "rb") as file:
-        _check(os.fstat(file.fileno()), extent, expected)
-        if expected == 0:
-            return np.empty(0, np.uint8)
-        return np.memmap(file, np.uint8, "r", extent.offset, (expected,))
+    try:
+        _check(os.fstat(handle), extent, expected)
+        with os.fdopen(handle, "rb", closefd=False) as file:
+            return np.memmap(file, np.uint8, "r", extent.offset, (expected,)) if expected else np.empty(0, np.uint8)
+    except (OSError, ValueError) as error:
+        msg = f"external data file {extent.location!r} cannot be mapped ({type(error).__name__})"
+        raise ExternalDataError(msg) from error
+    finally:
+        os.close(handle)
 
 
 def _check(status: os.stat_result, extent: _Extent, expected: int) -> None:

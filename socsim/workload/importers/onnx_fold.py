@@ -100,9 +100,7 @@ _VIEWS: dict[str, Callable[[Node, list[Array], Value], Array]] = {
 }
 
 
-def _evaluate(
-    proto: Any, node: Node, data: list[Array], results: list[Value], opset: int
-) -> list[Array] | None:
+def _evaluate(proto: Any, node: Node, data: list[Array], results: list[Value], opset: int) -> list[Array] | None:
     """Run the library's reference implementation; anything it cannot do stays in the graph."""
     import warnings
 

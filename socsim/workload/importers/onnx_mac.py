@@ -147,12 +147,7 @@ def _transpose_pads(
         return window["pads"]  # type: ignore[no-any-return]
     before, after = [], []
     for i in range(2):
-        full = (
-            window["strides"][i] * (size[i] - 1)
-            + extra[i]
-            + (window["kernel"][i] - 1) * window["dilations"][i]
-            + 1
-        )
+        full = window["strides"][i] * (size[i] - 1) + extra[i] + (window["kernel"][i] - 1) * window["dilations"][i] + 1
         total = max(full - result[i], 0)
         small = total // 2
         before.append(small if mode == "SAME_UPPER" else total - small)

@@ -46,9 +46,7 @@ EQUIVALENTS = {
     "QLinearLeakyRelu": Equivalent("Identity", (0,), (), 4),
     "QLinearSoftmax": Equivalent("Identity", (0,), (), 4),
     "QLinearGlobalAveragePool": Equivalent("GlobalAveragePool", (0,), (), 4),
-    "QLinearAveragePool": Equivalent(
-        "AveragePool", (0,), (*_WINDOW[:4], "ceil_mode", "count_include_pad"), 4
-    ),
+    "QLinearAveragePool": Equivalent("AveragePool", (0,), (*_WINDOW[:4], "ceil_mode", "count_include_pad"), 4),
     "QLinearReduceMean": Equivalent("ReduceMean", (0,), ("axes", "keepdims"), 4),
     "QLinearConcat": Equivalent("Concat", (), ("axis",), 1),
     "QLinearWhere": Equivalent("Where", (0, 1, 4), (), 8),
@@ -95,9 +93,7 @@ def equivalent_attributes(node: Node) -> dict[str, Any]:
 def result_type(node: Node, values: dict[str, Value]) -> DType | None:
     """Return the element type of the first result."""
     equivalent = EQUIVALENTS[node.op_type]
-    zero_point = (
-        values.get(node.operand(equivalent.zero_point)) if equivalent.zero_point is not None else None
-    )
+    zero_point = values.get(node.operand(equivalent.zero_point)) if equivalent.zero_point is not None else None
     if zero_point is not None:
         return zero_point.dtype
     if equivalent.floating:

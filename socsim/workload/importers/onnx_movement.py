@@ -82,9 +82,7 @@ def slice_(model: Model, node: Node) -> Lowered:
         begin[i], end[i] = _bounds(start, stop, step, shape[i])
         end_mask |= (end[i] < 0) << i  # backwards over the first element: no number says that
     if set(strides) <= {1}:
-        return Lowered(
-            "SLICE", node.inputs[:1], {"begin": tuple(begin), "size": model.shape(node.outputs[0])}
-        )
+        return Lowered("SLICE", node.inputs[:1], {"begin": tuple(begin), "size": model.shape(node.outputs[0])})
     attributes = {"begin": tuple(begin), "end": tuple(end), "strides": tuple(strides), "end_mask": end_mask}
     return Lowered("STRIDED_SLICE", node.inputs[:1], attributes)
 
@@ -163,9 +161,7 @@ def rearrange(operator_type: str) -> Rule:
 def gather(model: Model, node: Node) -> Lowered:
     """Lower Gather; the indices stay an operand."""
     rank = len(model.shape(node.inputs[0]))
-    return Lowered(
-        "GATHER", node.inputs, {"axis": front(int(node.attribute("axis", 0)), rank), "batch_dims": 0}
-    )
+    return Lowered("GATHER", node.inputs, {"axis": front(int(node.attribute("axis", 0)), rank), "batch_dims": 0})
 
 
 def broadcast(model: Model, node: Node) -> Lowered:

@@ -39,11 +39,7 @@ def _unpack_node(model: Model, node: Node) -> None:
     if bits not in _TYPES or packed is None or scales is None or min(depth, units, block) < 1:
         return
     blocks = -(-depth // block)
-    if (
-        packed.dtype != "uint8"
-        or packed.size * 8 != units * blocks * block * bits
-        or scales.size != units * blocks
-    ):
+    if packed.dtype != "uint8" or packed.size * 8 != units * blocks * block * bits or scales.size != units * blocks:
         model.faults.append(
             f"{node.at}: weights and scales do not hold {units} x {depth} elements in blocks of {block}"
         )

@@ -31,9 +31,7 @@ def variadic(operator_type: str) -> Rule:
     """Return the rule of Max, Min or Sum, which may have any number of operands."""
 
     def rule(_model: Model, node: Node) -> Lowered:
-        return Lowered(
-            "IDENTITY" if len(node.inputs) == 1 else operator_type, node.inputs, {"activation": "NONE"}
-        )
+        return Lowered("IDENTITY" if len(node.inputs) == 1 else operator_type, node.inputs, {"activation": "NONE"})
 
     return rule
 
@@ -112,9 +110,7 @@ def batch_norm(_model: Model, node: Node) -> Lowered:
     if node.attribute("training_mode", 0):
         msg = "training_mode = 1"
         raise Unsupported(msg)
-    return Lowered(
-        "BATCH_NORM", node.inputs, {"epsilon": float(node.attribute("epsilon", 1e-5)), "layout": "NCHW"}
-    )
+    return Lowered("BATCH_NORM", node.inputs, {"epsilon": float(node.attribute("epsilon", 1e-5)), "layout": "NCHW"})
 
 
 def lp_norm(model: Model, node: Node) -> Lowered:

@@ -132,11 +132,7 @@ class _Fold:
     def _operands(self, node: Node) -> list[str]:
         """Return the floating-point operands that carry data."""
         skipped = _PARAMETERS.get(node.op_type, ())
-        return [
-            n
-            for i, n in enumerate(node.inputs)
-            if n and i not in skipped and self.model.values[n].dtype.is_float
-        ]
+        return [n for i, n in enumerate(node.inputs) if n and i not in skipped and self.model.values[n].dtype.is_float]
 
     def _reads_integers(self, node: Node) -> bool:
         names = self._operands(node)
@@ -182,11 +178,7 @@ class _Fold:
 
     def _same(self, one: Node, other: Node) -> bool:
         left, right = (self.model.values[n.outputs[0]] for n in (one, other))
-        return (
-            left.dtype is right.dtype
-            and left.quantization == right.quantization
-            and left.quantization is not None
-        )
+        return left.dtype is right.dtype and left.quantization == right.quantization and left.quantization is not None
 
     def _use_integers(self, node: Node) -> None:
         """Let a node read the integers behind its floating-point operands."""
@@ -205,11 +197,7 @@ class _Fold:
         left, right = (self.quantization(n) for n in node.inputs[:2])
         found = bias_quantization(left, right)
         value = model.values[name]
-        if (
-            found is None
-            or value.data is None
-            or (found.axis is not None and value.shape != (len(found.scales),))
-        ):
+        if found is None or value.data is None or (found.axis is not None and value.shape != (len(found.scales),)):
             return
         rounded = model.fresh(f"{name}_quantized")
         data = quantize(value, found, DType.INT32)
@@ -243,9 +231,7 @@ class _Fold:
         for node in self.model.nodes:
             if node not in self.removed and node.op_type not in (_Q, _DQ):
                 self._keep_integer_weights(node)
-        needed = {
-            n for node in self.model.nodes if node not in self.removed for n in node.inputs
-        } | self.outputs
+        needed = {n for node in self.model.nodes if node not in self.removed for n in node.inputs} | self.outputs
         for name, node in self.real.items():
             if name not in needed:
                 self.removed.add(node)

@@ -54,12 +54,8 @@ FORMS = {
     (MICROSOFT_DOMAIN, "QLinearGlobalAveragePool"): _Form("GlobalAveragePool", _UNARY, (3, 4)),
     (MICROSOFT_DOMAIN, "QLinearAveragePool"): _Form("AveragePool", _UNARY, (3, 4)),
     (MICROSOFT_DOMAIN, "QLinearReduceMean"): _Form("ReduceMean", _UNARY, (3, 4)),
-    (MICROSOFT_DOMAIN, "QLinearWhere"): _Form(
-        "Where", (_Operand(0), _Operand(1, 2, 3), _Operand(4, 5, 6)), (7, 8)
-    ),
-    (MICROSOFT_DOMAIN, "MatMulIntegerToFloat"): _Form(
-        "MatMul", (_Operand(0, 2, 4), _Operand(1, 3, 5)), bias=6
-    ),
+    (MICROSOFT_DOMAIN, "QLinearWhere"): _Form("Where", (_Operand(0), _Operand(1, 2, 3), _Operand(4, 5, 6)), (7, 8)),
+    (MICROSOFT_DOMAIN, "MatMulIntegerToFloat"): _Form("MatMul", (_Operand(0, 2, 4), _Operand(1, 3, 5)), bias=6),
     (MICROSOFT_DOMAIN, "DynamicQuantizeMatMul"): _Form("MatMul", (_Operand(0), _Operand(1, 2, 3)), bias=4),
 }
 _CONCAT = (MICROSOFT_DOMAIN, "QLinearConcat")
@@ -86,9 +82,7 @@ def _rewrite(model: Model, node: Node, form: _Form) -> None:
         _quantize_operand(model, node, form, position, operand)
     if form.result and node.operand(form.result[0]):
         scale, zero_point = (node.operand(i) for i in form.result)
-        assign(
-            model, node, node.outputs[0], read_quantization(model, node, node.outputs[0], scale, zero_point)
-        )
+        assign(model, node, node.outputs[0], read_quantization(model, node, node.outputs[0], scale, zero_point))
     inputs = [node.operand(operand.data) for operand in form.operands]
     bias = node.operand(form.bias) if form.bias >= 0 else ""
     if bias:

@@ -100,8 +100,7 @@ def assign(model: Model, node: Node, name: str, quantization: Quantization | Non
         value.quantization = quantization
     elif value.quantization != quantization and not _is_integer_only(value.quantization):
         model.faults.append(
-            f"{node.at}: {name!r} has another quantization elsewhere; "
-            "give each value one scale and one zero point"
+            f"{node.at}: {name!r} has another quantization elsewhere; give each value one scale and one zero point"
         )
 
 
@@ -109,9 +108,7 @@ def _is_integer_only(quantization: Quantization) -> bool:
     return set(quantization.scales) == {1.0}
 
 
-def _along(
-    values: tuple[float, ...] | tuple[int, ...], value: Value, quantization: Quantization, dtype: str
-) -> Array:
+def _along(values: tuple[float, ...] | tuple[int, ...], value: Value, quantization: Quantization, dtype: str) -> Array:
     """Return scales or zero points in a shape that broadcasts against the value."""
     import numpy as np
 
@@ -161,9 +158,7 @@ def storage_type(dtype: DType) -> str:
     return {DType.INT4: "int8", DType.UINT4: "uint8"}.get(dtype, dtype.value)
 
 
-def bias_quantization(
-    data: Quantization | None, weights: Quantization | None, axis: int = 0
-) -> Quantization | None:
+def bias_quantization(data: Quantization | None, weights: Quantization | None, axis: int = 0) -> Quantization | None:
     """Return the quantization of an int32 bias: the product of both scales, zero point 0."""
     if data is None or weights is None or len(data.scales) != 1 or weights.block_size:
         return None

@@ -55,9 +55,7 @@ def _exceeds(where: str, what: str, found: int, allowed: int) -> None:
 def _check_frame(proto: Any, where: str, newest_ir: int) -> None:
     faults = []
     if not _OLDEST_IR <= proto.ir_version <= newest_ir:
-        faults.append(
-            f"IR version {proto.ir_version} is outside {_OLDEST_IR} to {newest_ir}; export the model again"
-        )
+        faults.append(f"IR version {proto.ir_version} is outside {_OLDEST_IR} to {newest_ir}; export the model again")
     if not proto.HasField("graph") or not proto.graph.node:
         faults.append("the file has no graph with nodes; export the model again")
     if faults:

@@ -21,6 +21,7 @@ from socsim.workload.importers.onnx_tensors import (
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
+    from socsim.workload.graph import Array
     from socsim.workload.limits import Limits
 
 _TENSOR, _TENSORS = 4, 9  # AttributeProto.AttributeType
@@ -62,9 +63,7 @@ def infer_values(
 def read_node(index: int, proto: Any, domain: str, limits: Limits) -> Node:
     """Return a NodeProto as plain data; of its attributes, numbers, strings and tensors are kept."""
     attributes = {a.name: _attribute(a) for a in proto.attribute if a.type in _PLAIN_ATTRIBUTES}
-    attributes |= {
-        a.name: read_tensor(a.t, a.name, None, limits).data for a in proto.attribute if a.type == _TENSOR
-    }
+    attributes |= {a.name: read_tensor(a.t, a.name, None, limits).data for a in proto.attribute if a.type == _TENSOR}
     return Node(
         index,
         proto.name,
@@ -93,9 +92,7 @@ def _attribute(attribute: Any) -> Any:
 class _Inference:
     """The pass: knows the values so far, and collects what it cannot know."""
 
-    def __init__(
-        self, proto: Any, where: str, is_supported: Callable[[str, str], bool], limits: Limits
-    ) -> None:
+    def __init__(self, proto: Any, where: str, is_supported: Callable[[str, str], bool], limits: Limits) -> None:
         graph = proto.graph
         self._limits = limits
         self.model = Model(where, opset_of(proto), [], {}, [], [v.name for v in graph.output])
@@ -130,13 +127,20 @@ class _Inference:
         if any(name and name not in self.model.values for name in node.inputs):
             return  # what its inputs lack has been reported where they are made
         results = self._results(node, proto)
-        folded = fold(node, proto, self.model.values, results, self.model.opset)
+        folded = self._fold(node, proto, results)
         if folded is None:
             self._keep(node, results)
         for value, data in zip(results, folded or [], strict=False):
             if value is not None:
                 value.shape, value.constant, value.data = data.shape, True, data
         self.model.values.update({v.name: v for v in results if v is not None})
+
+    def _fold(self, node: Node, proto: Any, results: list[Value | None]) -> list[Array] | None:
+        try:
+            return fold(node, proto, self.model.values, results, self.model.opset)
+        except ValueError as error:  # attributes that inference accepted, but that do not fit the operand
+            self.model.faults.append(f"{node.at}: {first_line(error)}")
+            return None
 
     def finish(self, outputs: Any) -> Model:
         model = self.model
@@ -162,9 +166,7 @@ class _Inference:
         node.outputs = ["" if name in lost and name not in self._used else name for name in node.outputs]
         for name in node.outputs:
             if name in lost:
-                text = (
-                    f"the shape of its result {name!r} depends on data; only static shapes can be simulated"
-                )
+                text = f"the shape of its result {name!r} depends on data; only static shapes can be simulated"
                 self._unknown.append(f"{node.at}: {text}")
 
     def _results(self, node: Node, proto: Any) -> list[Value | None]:
@@ -186,9 +188,7 @@ class _Inference:
         shape = self._merge(_dimensions(found), _dimensions(declared))
         return None if shape is None else Value(name, dtype, shape)
 
-    def _merge(
-        self, found: list[int | None] | None, declared: list[int | None] | None
-    ) -> tuple[int, ...] | None:
+    def _merge(self, found: list[int | None] | None, declared: list[int | None] | None) -> tuple[int, ...] | None:
         if found is None:
             found = declared
         if found is None:
@@ -203,9 +203,7 @@ class _Inference:
         declared, shape = _dimensions(self._declared.get(name)), self.model.values[name].shape
         if declared is None:
             return
-        differs = len(declared) != len(shape) or any(
-            d not in (None, s) for d, s in zip(declared, shape, strict=True)
-        )
+        differs = len(declared) != len(shape) or any(d not in (None, s) for d, s in zip(declared, shape, strict=True))
         if differs and not self._is_rebatched(declared, shape):
             shown = [d if d is not None else "?" for d in declared]
             self.model.faults.append(
@@ -215,9 +213,7 @@ class _Inference:
     @staticmethod
     def _is_rebatched(declared: list[int | None], shape: tuple[int, ...]) -> bool:
         """Whether only the leading dimension differs: exporters fix it although the inputs' is symbolic."""
-        return len(declared) == len(shape) and all(
-            d in (None, s) for d, s in zip(declared[1:], shape[1:], strict=True)
-        )
+        return len(declared) == len(shape) and all(d in (None, s) for d, s in zip(declared[1:], shape[1:], strict=True))
 
     def _infer(self, node: Node, proto: Any) -> dict[str, Any]:
         special = _SPECIAL.get(node.op_type)
@@ -227,9 +223,7 @@ class _Inference:
             if node.domain == MICROSOFT_DOMAIN and node.op_type not in microsoft.SAME_AS_DEFAULT:
                 return self._infer_equivalent(node)
             return self._infer_by_schema(node, proto)
-        except (
-            Exception
-        ) as error:  # the library raises RuntimeError subclasses, and KeyError for bad operands
+        except Exception as error:  # the library raises RuntimeError subclasses, and KeyError for bad operands
             self.model.faults.append(f"{node.at}: {first_line(error).removeprefix('[ShapeInferenceError] ')}")
             return {}
 
@@ -247,9 +241,7 @@ class _Inference:
         schema = defs.get_schema(node.op_type, version, DEFAULT_DOMAIN)
         types = {name: self._type(name) for name in node.inputs if name}
         data = {name: small for name in types if (small := self._small_constant(name)) is not None}
-        found: dict[str, Any] = shape_inference.infer_node_outputs(
-            schema, proto, types, data, None, self._imports
-        )
+        found: dict[str, Any] = shape_inference.infer_node_outputs(schema, proto, types, data, None, self._imports)
         return found
 
     def _infer_equivalent(self, node: Node) -> dict[str, Any]:
@@ -259,14 +251,9 @@ class _Inference:
         shapes = microsoft.equivalent_shapes(node, [self.model.shape(n) for n in names])
         stand_ins = [f"operand{i}" for i in range(len(names))]
         equivalent = microsoft.EQUIVALENTS[node.op_type]
-        stand_in = helper.make_node(
-            equivalent.op_type, stand_ins, ["result"], **microsoft.equivalent_attributes(node)
-        )
+        stand_in = helper.make_node(equivalent.op_type, stand_ins, ["result"], **microsoft.equivalent_attributes(node))
         schema = defs.get_schema(equivalent.op_type, microsoft.EQUIVALENT_OPSET, DEFAULT_DOMAIN)
-        types = {
-            n: helper.make_tensor_type_proto(TensorProto.FLOAT, s)
-            for n, s in zip(stand_ins, shapes, strict=True)
-        }
+        types = {n: helper.make_tensor_type_proto(TensorProto.FLOAT, s) for n, s in zip(stand_ins, shapes, strict=True)}
         if equivalent.op_type == "Where":
             types["operand0"].tensor_type.elem_type = TensorProto.BOOL
         found = shape_inference.infer_node_outputs(schema, stand_in, types)
@@ -305,9 +292,7 @@ def _dimensions(declared: Any) -> list[int | None] | None:
     return [d.dim_value if d.HasField("dim_value") and d.dim_value >= 0 else None for d in dims]
 
 
-def _result(
-    node: Node, model: Model, shape: tuple[int, ...], like: str = "", dtype: int = 0
-) -> dict[str, Any]:
+def _result(node: Node, model: Model, shape: tuple[int, ...], like: str = "", dtype: int = 0) -> dict[str, Any]:
     from onnx import helper
 
     number = dtype or ELEMENT_TYPES[model.values[like].dtype]

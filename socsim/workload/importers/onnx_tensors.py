@@ -101,9 +101,7 @@ def _allowed_types() -> str:
     return ", ".join(storage.dtype.value for storage in _STORAGE.values())
 
 
-def _elements(
-    tensor: Any, storage: _Storage, shape: tuple[int, ...], external: ExternalData | None
-) -> Array | None:
+def _elements(tensor: Any, storage: _Storage, shape: tuple[int, ...], external: ExternalData | None) -> Array | None:
     count = prod(shape)
     if storage.dtype is DType.STRING:
         _check_strings(tensor, count)

@@ -46,11 +46,7 @@ def split_sums(model: Model) -> None:
     for node in model.nodes:
         nodes.append(node)
         addend = node.operand(2)
-        if (
-            node.op_type == "Gemm"
-            and addend
-            and prod(model.shape(addend)) != model.shape(node.outputs[0])[-1]
-        ):
+        if node.op_type == "Gemm" and addend and prod(model.shape(addend)) != model.shape(node.outputs[0])[-1]:
             nodes.append(_split_sum(model, node, addend))
     model.nodes = nodes
 
