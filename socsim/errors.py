@@ -6,8 +6,9 @@ before an error is raised, so a file with five mistakes reports five.
 
 from __future__ import annotations
 
+import json
 from difflib import get_close_matches
-from typing import TYPE_CHECKING, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -89,6 +90,25 @@ class NumericsError(SocsimError):
 
 class CosimError(SocsimError):
     """The other side of a co-simulation failed."""
+
+
+_LONGEST_SHOWN = 60
+
+
+def shown(value: Any) -> str:
+    """Return a value from a file in the words of a message: text quoted and cut short, collections named."""
+    match value:
+        case None:
+            return "nothing"
+        case dict():
+            return "a mapping"
+        case list() | tuple():
+            return "a list"
+        case bool() | int() | float():
+            return json.dumps(value)
+    text = str(value)
+    text = text if len(text) <= _LONGEST_SHOWN else f"{text[:_LONGEST_SHOWN]}…"
+    return json.dumps(text, ensure_ascii=False)
 
 
 def did_you_mean(name: str, known: Iterable[str]) -> str:

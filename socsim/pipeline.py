@@ -255,7 +255,23 @@ def _wake_ps(platform: Platform, unit: str, woken: set[str]) -> int:
 
 def _streams(platform: Platform, background: Mapping[str, str]) -> list[Stream]:
     streams = []
-    for unit, rate in sorted(background.items()):
-        memory = platform.unit(unit).activations[-1]
-        streams.append(Stream(unit, memory, Bandwidth(rate).value))
+    for unit, text in sorted(background.items()):
+        rate = _background_rate(platform, unit, text)
+        if rate:
+            streams.append(Stream(unit, platform.unit(unit).activations[-1], rate))
     return streams
+
+
+def _background_rate(platform: Platform, unit: str, text: str) -> int:
+    if unit not in platform.units:
+        msg = f"background: platform {platform.name!r} has no unit {unit!r}.{did_you_mean(unit, platform.units)}"
+        raise UsageError(msg)
+    try:
+        rate = Bandwidth(text).value
+    except (TypeError, ValueError) as error:
+        msg = f"background of {unit!r}: {error}"
+        raise UsageError(msg) from None
+    if rate < 0:
+        msg = f"background of {unit!r}: {text!r} is negative; give a rate from 0 B/s up"
+        raise UsageError(msg)
+    return rate

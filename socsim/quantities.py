@@ -8,10 +8,14 @@ from __future__ import annotations
 
 import re
 from fractions import Fraction
-from functools import cache, total_ordering
+from functools import total_ordering
 from typing import Any, ClassVar, Self
 
-_NUMBER = re.compile(r"^\s*([+-]?(?:\d[\d_]*\.?\d*|\.\d+)(?:[eE][+-]?\d{1,3})?)\s*(.*?)\s*$")
+from socsim.errors import shown
+
+_NUMBER = re.compile(r"([+-]?(?:[0-9][0-9_]*\.?[0-9]*|\.[0-9]+)(?:[eE][+-]?[0-9]{1,3})?)\s*(.*)", re.DOTALL)
+_LONGEST_TEXT = 64
+_LIMIT = 2**63
 PS_PER_S = 10**12
 
 
@@ -23,8 +27,8 @@ class Quantity:
         text: a number and a unit such as "800 MHz", or another quantity of the same kind.
 
     Raises:
-        ValueError: no unit, an unknown unit, or not a whole number of base units.
-        TypeError: a bare number.
+        ValueError: no unit, an unknown unit, not a whole number of base units, or 2**63 of them or more.
+        TypeError: a bare number, or no text at all.
     """
 
     __slots__ = ("value",)
@@ -32,6 +36,8 @@ class Quantity:
     example: ClassVar[str]
     base: ClassVar[str]
     units: ClassVar[dict[str, Fraction | int]]
+    least: ClassVar[int] = 0
+    """The least that a file may say, in base units; Python code may go below it."""
     value: int
 
     def __init__(self, text: str | Self) -> None:
@@ -40,7 +46,9 @@ class Quantity:
         elif isinstance(text, str):
             self.value = self._parse(text)
         else:
-            msg = f'{text!r} has no unit; write a {self.noun} such as "{self.example}"'
+            bare = isinstance(text, int | float) and not isinstance(text, bool)
+            found = f"{text} has no unit" if bare else f"found {shown(text)}"
+            msg = f"{found}; {self._hint()}"
             raise TypeError(msg)
 
     @classmethod
@@ -51,21 +59,33 @@ class Quantity:
         return made
 
     @classmethod
+    def _hint(cls) -> str:
+        article = "an" if cls.noun[0] in "aeiou" else "a"
+        return f'write {article} {cls.noun} such as "{cls.example}"'
+
+    @classmethod
     def _parse(cls, text: str) -> int:
-        match = _NUMBER.match(text)
+        match = _NUMBER.fullmatch(text.strip()) if len(text) <= _LONGEST_TEXT else None
         if match is None:
-            msg = f'"{text}" is not a {cls.noun}; write one such as "{cls.example}"'
-            raise ValueError(msg)
+            msg = f"{shown(text)} does not begin with a number; {cls._hint()}"
+            raise ValueError(msg if len(text) <= _LONGEST_TEXT else f"{shown(text)} is too long; {cls._hint()}")
         number, unit = match[1].replace("_", ""), match[2]
         if not unit:
-            msg = f'"{text}" has no unit; write a {cls.noun} such as "{cls.example}"'
+            msg = f"{shown(text)} has no unit; {cls._hint()}"
             raise ValueError(msg)
         if unit not in cls.units:
-            msg = f'"{text}": unit "{unit}" is not a unit of {cls.noun}; use one of {", ".join(cls.units)}'
+            allowed = f"one of {', '.join(cls.units)}" if len(cls.units) > 1 else cls.base
+            msg = f"{shown(text)}: {shown(unit)} is not a unit of {cls.noun}; use {allowed}"
             raise ValueError(msg)
-        exact = Fraction(number) * cls.units[unit]
+        return cls._whole(Fraction(number) * cls.units[unit], text)
+
+    @classmethod
+    def _whole(cls, exact: Fraction, text: str) -> int:
         if exact.denominator != 1:
-            msg = f'"{text}" is not a whole number of {cls.base}; the finest step is 1 {cls.base}'
+            msg = f"{shown(text)} is not a whole number of {cls.base}; the finest step is 1 {cls.base}"
+            raise ValueError(msg)
+        if abs(exact) >= _LIMIT:
+            msg = f"{shown(text)} is out of range; the limit is 2**63 {cls.base}"
             raise ValueError(msg)
         return int(exact)
 
@@ -85,20 +105,27 @@ class Quantity:
 
     def __str__(self) -> str:
         """Return the shortest text that is exactly this quantity."""
-        return _shortest(type(self), self.value)
+        best = f"{self.value} {self.base}"
+        for unit, scale in self.units.items():
+            exact = Fraction(self.value) / scale
+            number = str(exact) if exact.denominator == 1 else f"{float(exact):g}"
+            text = f"{number} {unit}"
+            if Fraction(number) * scale == self.value and len(text) < len(best):
+                best = text
+        return best
 
     @classmethod
     def __get_pydantic_core_schema__(cls, _source: Any, _handler: Any) -> Any:
         """Let pydantic read the quantity from text and write it back as text."""
         from pydantic_core import PydanticCustomError, core_schema
 
-        def validate(value: Any) -> Self:
+        def validate(value: Any) -> Quantity:
             try:
                 made = cls(value)
             except (TypeError, ValueError) as error:
                 raise PydanticCustomError("quantity", "{reason}", {"reason": str(error)}) from None
-            if made.value < 0:
-                reason = f'"{value}" is negative'
+            if made.value < cls.least:
+                reason = f"{shown(value)} is {'negative' if made.value < 0 else 'zero'}; {cls._hint()}"
                 raise PydanticCustomError("quantity", "{reason}", {"reason": reason})
             return made
 
@@ -113,23 +140,13 @@ class Quantity:
         return {"type": "string", "description": f"a {cls.noun}", "examples": [cls.example]}
 
 
-@cache
-def _shortest(kind: type[Quantity], value: int) -> str:
-    best = f"{value} {kind.base}"
-    for unit, scale in kind.units.items():
-        number = f"{float(Fraction(value) / scale):g}"
-        text = f"{number} {unit}"
-        if Fraction(number) * scale == value and len(text) < len(best):
-            best = text
-    return best
-
-
 class Frequency(Quantity):
     """Hertz."""
 
     __slots__ = ()
     noun, example, base = "frequency", "800 MHz", "Hz"
     units: ClassVar = {"Hz": 1, "kHz": 10**3, "MHz": 10**6, "GHz": 10**9}
+    least = 1
 
 
 class Time(Quantity):
@@ -156,6 +173,7 @@ class Bandwidth(Quantity):
     __slots__ = ()
     noun, example, base = "bandwidth", "12.8 GB/s", "B/s"
     units: ClassVar = {"B/s": 1, "kB/s": 10**3, "MB/s": 10**6, "GB/s": 10**9}
+    least = 1
 
 
 class BytesPerCycle(Quantity):
@@ -164,6 +182,7 @@ class BytesPerCycle(Quantity):
     __slots__ = ()
     noun, example, base = "width per cycle", "16 B/cycle", "B/cycle"
     units: ClassVar = {"B/cycle": 1}
+    least = 1
 
 
 class BitWidth(Quantity):
@@ -172,6 +191,7 @@ class BitWidth(Quantity):
     __slots__ = ()
     noun, example, base = "width", "128 bit", "bit"
     units: ClassVar = {"bit": 1}
+    least = 1
 
 
 class DataRate(Quantity):
@@ -180,6 +200,7 @@ class DataRate(Quantity):
     __slots__ = ()
     noun, example, base = "data rate", "4266 MT/s", "T/s"
     units: ClassVar = {"T/s": 1, "MT/s": 10**6, "GT/s": 10**9}
+    least = 1
 
 
 class Voltage(Quantity):
@@ -188,6 +209,7 @@ class Voltage(Quantity):
     __slots__ = ()
     noun, example, base = "voltage", "0.85 V", "uV"
     units: ClassVar = {"uV": 1, "mV": 10**3, "V": 10**6}
+    least = 1
 
 
 class Power(Quantity):
@@ -224,14 +246,19 @@ def cycles_to_ps(cycles: int, hz: int) -> int:
     return ceil_div(cycles * PS_PER_S, hz)
 
 
+_PREFIXES = (
+    (1e12, "T"), (1e9, "G"), (1e6, "M"), (1e3, "k"), (1, ""), (1e-3, "m"), (1e-6, "u"), (1e-9, "n"), (1e-12, "p"),
+)  # fmt: skip
+
+
 def format_si(value: float, unit: str, *, digits: int = 3) -> str:
     """Format `value` with an SI prefix: `format_si(2.5e9, "B/s")` is "2.5 GB/s"."""
     if value == 0:
         return f"0 {unit}"
-    for factor, prefix in ((1e12, "T"), (1e9, "G"), (1e6, "M"), (1e3, "k"), (1, ""), (1e-3, "m"), (1e-6, "u")):
-        if abs(value) >= factor:
-            return f"{value / factor:.{digits}g} {prefix}{unit}" if abs(value) / factor < 1000 else f"{value / factor:.0f} {prefix}{unit}"
-    return f"{value / 1e-9:.{digits}g} n{unit}"
+    rounded = float(f"{value:.{digits}g}")  # first, so that 999.96 of one prefix becomes 1 of the next
+    factor, prefix = next((row for row in _PREFIXES if abs(rounded) >= row[0]), _PREFIXES[-1])
+    scaled = rounded / factor
+    return f"{scaled:.0f} {prefix}{unit}" if abs(scaled) >= 1000 else f"{scaled:.{max(digits, 3)}g} {prefix}{unit}"
 
 
 def format_time(ps: int) -> str:

@@ -233,11 +233,7 @@ class _Recorder:
         busy = sum(self.outcome.times[t.position].end_ps - self.outcome.times[t.position].start_ps for t in tasks)
         works = [self.costs[t.position] for t in tasks]
         macs = sum(c.work.executed_macs for c in works if c.work)
-        widest = max(
-            (t.dtype for t in tasks if t.root.loops),
-            default="",
-            key=lambda d: sum(t.dtype == d for t in tasks),
-        )
+        peaks = [self.plan.models[name].peak_macs_per_s(t.dtype) or 0 for t in tasks if t.root.loops]
         clock = platform.clock(platform.unit(name).clock)
         return UnitRecord(
             name=name,
@@ -250,7 +246,7 @@ class _Recorder:
             busy_ps=busy,
             idle_ps=self.outcome.makespan_ps - busy,
             executed_macs=macs,
-            peak_macs_per_s=self.plan.models[name].peak_macs_per_s(widest) if widest else None,
+            peak_macs_per_s=max(peaks, default=None),
             energy_pj=sum(c.energy.unit for c in works if c.energy),
         )
 

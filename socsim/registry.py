@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Generic, TypeVar
 
-from socsim.errors import did_you_mean
+from socsim.errors import UsageError, did_you_mean
 
 T = TypeVar("T")
 
@@ -24,22 +24,22 @@ class Registry(Generic[T]):
         """Register `cls`.
 
         Raises:
-            ValueError: the name is taken.
+            UsageError: the name is taken.
         """
         if name in self._classes:
             msg = f"{self._what} {name!r} is already {self._classes[name].__qualname__}; choose another name"
-            raise ValueError(msg)
+            raise UsageError(msg)
         self._classes[name] = cls
 
     def __getitem__(self, name: str) -> type[T]:
         """Return the class of that name.
 
         Raises:
-            KeyError: no such name; the message lists the known ones.
+            UsageError: no such name; the message lists near or known ones.
         """
         if name not in self._classes:
             msg = f"{self._what} {name!r} is not known.{did_you_mean(name, self._classes)}"
-            raise KeyError(msg)
+            raise UsageError(msg)
         return self._classes[name]
 
     def names(self) -> list[str]:

@@ -144,11 +144,14 @@ def _place(buffer: Buffer, arenas: Mapping[str, _Arena], buffers: Sequence[Buffe
 
 def _does_not_fit(buffer: Buffer, arenas: Mapping[str, _Arena], buffers: Sequence[Buffer]) -> InfeasibleError:
     constants = sum(b.bytes for b in buffers if b.constant and b.memories == buffer.memories)
-    bound = sum(arenas[m].capacity for m in buffer.memories)
     peak = _peak([b for b in buffers if not b.constant and b.memories == buffer.memories])
-    demand = max(constants + peak, min(arenas[m].offset_for(buffer) for m in buffer.memories) + buffer.bytes)
+    where, demand = buffer.memories, constants + peak
+    bound = sum(arenas[m].capacity for m in where)
+    if demand <= bound:  # enough in all, but nowhere in one piece: take the memory that lacks least
+        where = (min(where, key=lambda m: arenas[m].offset_for(buffer) - arenas[m].capacity),)
+        demand, bound = arenas[where[0]].offset_for(buffer) + buffer.bytes, arenas[where[0]].capacity
     report = InfeasibilityReport(
-        f"weights and activations in {', '.join(buffer.memories)}",
+        f"weights and activations in {', '.join(where)}",
         demand,
         bound,
         "B",
@@ -157,7 +160,7 @@ def _does_not_fit(buffer: Buffer, arenas: Mapping[str, _Arena], buffers: Sequenc
     msg = (
         f"{'constant' if buffer.constant else 'activation'} {buffer.name!r} of {buffer.bytes:,} B finds no room in "
         f"{', '.join(buffer.memories)}: demand {demand:,} B ({constants:,} B of weights, {peak:,} B of activations), "
-        f"bound {bound:,} B, gap {demand - bound:,} B; try {', or '.join(report.levers)}"
+        f"bound {bound:,} B in {', '.join(where)}, gap {demand - bound:,} B; try {', or '.join(report.levers)}"
     )
     return InfeasibleError(msg, report)
 

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from functools import cached_property
 from math import prod
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
-from socsim.cost.model import CostModel, as_fraction, cycles
+from socsim.cost.array import ArrayMapping, map_nest
+from socsim.cost.model import CostModel, as_fraction
 from socsim.cost.tiling import Tiling, tile
 from socsim.cost.work import Work, by_memory, merged, pipelined, scaled
 from socsim.platform.schema import Npu
@@ -19,14 +20,6 @@ if TYPE_CHECKING:
 
     from socsim.cost.work import Kernel
     from socsim.workload.loops import LoopNest
-
-
-class ArrayPass(NamedTuple):
-    """Cycles of a loop nest on the array, and the ceilings that made them."""
-
-    cycles: int
-    ideal: int
-    text: str
 
 
 class NpuModel(CostModel[Npu], kind="npu"):
@@ -60,81 +53,38 @@ class NpuModel(CostModel[Npu], kind="npu"):
     # --- multiply-accumulate operators ----------------------------------------------------------------
 
     def _mac_work(self, kernel: Kernel) -> Work:
-        passes = [self._array_pass(kernel, nest) for nest in kernel.loops]
-        array = sum(p.cycles for p in passes)
+        mappings = [self._map(kernel, nest) for nest in kernel.loops]
+        first, nest = mappings[0], kernel.loops[0]
         vector = self._vector_cycles(kernel)
-        nest = kernel.loops[0]
         plan = self._tile(kernel, nest)
-        inputs, weights = by_memory(kernel.inputs), by_memory(kernel.weights)
+        inputs = scaled(by_memory(kernel.inputs), first.input_copies, 1)
+        weights = scaled(by_memory(kernel.weights), first.weight_copies, 1)
         reads = merged(scaled(inputs, plan.input_fetches, 1), scaled(weights, plan.weight_fetches, 1))
         writes = by_memory(kernel.outputs)
-        rows, blocks = self._stripes(nest), self._blocks(nest)
         phases = pipelined(
-            max(array, vector),
+            max(sum(m.cycles for m in mappings), vector),
             reads,
             writes,
-            first_load=merged(scaled(inputs, 1, rows), scaled(weights, 1, blocks)),
+            first_load=merged(scaled(inputs, 1, self._stripes(nest)), scaled(weights, 1, self._blocks(nest))),
             last_store=scaled(writes, 1, nest.p),
         )
-        moved = sum(reads.values()) + sum(writes.values())
+        operands = sum(m.buffer_reads for m in mappings)
         return Work(
             phases,
             executed_macs=kernel.macs,
             vector_elements=kernel.vector_elements,
-            local_bytes=2 * moved + self._operand_bytes(kernel),
+            local_bytes=sum(reads.values()) + sum(writes.values()) + ceil_div(operands * kernel.element_bits, 8),
             instructions=0,
-            weight_bytes=kernel.weight_bytes * plan.weight_fetches,
+            weight_bytes=kernel.weight_bytes * plan.weight_fetches * first.weight_copies,
             setup_ps=self.spec.command.value,
             sync_ps=self.spec.core_sync.value if self.context.cores > 1 else 0,
-            terms=self._terms(kernel, passes, vector, plan),
-            levers=self._levers(kernel, passes, vector, plan),
+            terms=self._terms(kernel, mappings, vector, plan),
+            levers=self._levers(mappings, vector, plan),
         )
 
-    def _array_pass(self, kernel: Kernel, nest: LoopNest) -> ArrayPass:
-        array = self.spec.array
-        unroll = array.depthwise if nest.is_depthwise else array.unroll
-        bounds = {
-            "N": nest.n,
-            "G": nest.g,
-            "K": nest.k,
-            "C": nest.c,
-            "P": nest.p,
-            "Q": nest.q,
-            "R": nest.r,
-            "S": nest.s,
-        }
-        split = self._split(bounds, unroll)
-        steps = 1
-        ceilings = []
-        for dim, bound in bounds.items():
-            share = ceil_div(bound, self.context.cores) if dim == split else bound
-            step = ceil_div(share, unroll.get(dim, 1))
-            steps *= step
-            if dim in unroll:
-                ceilings.append(f"ceil({dim} {share}/{unroll[dim]})={step}")
-            elif step > 1:
-                ceilings.append(f"{dim} {step}")
+    def _map(self, kernel: Kernel, nest: LoopNest) -> ArrayMapping:
         rate = as_fraction(self.spec.precisions[kernel.dtype])
-        total = cycles(steps, rate) + self._fill(bounds, unroll, steps)
-        text = " x ".join(ceilings) or "1"
-        return ArrayPass(total, cycles(nest.macs, self._rates[kernel.dtype]), f"{text} = {total:,} cycles")
-
-    def _split(self, bounds: dict[str, int], unroll: Mapping[str, int]) -> str:
-        """Return the dimension that several cores share: the one that leaves the fewest steps."""
-        cores = self.context.cores
-
-        def steps(dim: str) -> int:
-            u = unroll.get(dim, 1)
-            return ceil_div(ceil_div(bounds[dim], cores), u) * 10**6 // ceil_div(bounds[dim], u)
-
-        return min(("P", "K", "G", "N"), key=steps) if cores > 1 else ""
-
-    def _fill(self, bounds: dict[str, int], unroll: Mapping[str, int], steps: int) -> int:
-        """Return fill and drain of a systolic array: its edge lengths for each block of weights."""
-        if not self.spec.array.systolic:
-            return 0
-        positions = bounds["N"] * bounds["P"] * bounds["Q"]
-        return ceil_div(steps, positions) * (sum(unroll.values()) - 2)
+        return map_nest(nest, self.spec.array, self.spec.dataflow, rate, self.context.cores)
 
     def _tile(self, kernel: Kernel, nest: LoopNest) -> Tiling:
         return tile(
@@ -154,11 +104,6 @@ class NpuModel(CostModel[Npu], kind="npu"):
         """Return how many array-fulls of filters the weights hold."""
         unroll = self.spec.array.depthwise if nest.is_depthwise else self.spec.array.unroll
         return ceil_div(nest.k, unroll.get("K", 1)) * ceil_div(nest.g, unroll.get("G", 1))
-
-    @staticmethod
-    def _operand_bytes(kernel: Kernel) -> int:
-        """Return bytes that leave the buffer for the array: each operand byte once a reuse of 32."""
-        return ceil_div(kernel.macs * kernel.element_bits, 8 * 32)
 
     # --- everything else ------------------------------------------------------------------------------
 
@@ -196,13 +141,12 @@ class NpuModel(CostModel[Npu], kind="npu"):
 
     # --- explanation ----------------------------------------------------------------------------------
 
-    def _terms(self, kernel: Kernel, passes: list[ArrayPass], vector: int, plan: Tiling) -> tuple[str, ...]:
-        ideal = sum(p.ideal for p in passes)
-        array = sum(p.cycles for p in passes)
-        lines = [f"array ({self.spec.dataflow}): {p.text}" for p in passes]
-        lines.append(
-            f"{kernel.macs:,} MACs need {ideal:,} cycles at full use: utilisation {100 * ideal / max(array, 1):.0f} %"
-        )
+    def _terms(self, kernel: Kernel, mappings: list[ArrayMapping], vector: int, plan: Tiling) -> tuple[str, ...]:
+        ideal = sum(m.ideal_cycles for m in mappings)
+        array = sum(m.cycles for m in mappings)
+        lines = [f"array ({self.spec.dataflow}): {m.text}" for m in mappings]
+        share = 100 * ideal / max(array, 1)
+        lines.append(f"{kernel.macs:,} MACs need {ideal:,} cycles at full use: {share:.0f} % of the array works")
         if kernel.vector_elements:
             lines.append(f"vector unit beside it: {kernel.vector_elements:,} element operations = {vector:,} cycles")
         lines.append(
@@ -212,10 +156,11 @@ class NpuModel(CostModel[Npu], kind="npu"):
         )
         return tuple(lines)
 
-    def _levers(self, kernel: Kernel, passes: list[ArrayPass], vector: int, plan: Tiling) -> tuple[str, ...]:
-        array = sum(p.cycles for p in passes)
+    @staticmethod
+    def _levers(mappings: list[ArrayMapping], vector: int, plan: Tiling) -> tuple[str, ...]:
+        array = sum(m.cycles for m in mappings)
         found = []
-        if array > 2 * sum(p.ideal for p in passes):
+        if array > 2 * sum(m.ideal_cycles for m in mappings):
             found.append("more channels, or an array with a smaller unrolling: most multipliers idle")
         if vector > array:
             found.append("a wider vector unit")

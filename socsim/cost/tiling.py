@@ -33,7 +33,7 @@ def tile(input_bytes: int, weight_bytes: int, stripe_bytes: int, chunk_bytes: in
 
     Assumes: outputs leave as they are finished; partial sums stay in accumulators.
     """
-    if weight_bytes + 2 * stripe_bytes <= buffer_bytes:
+    if not weight_bytes or weight_bytes + 2 * stripe_bytes <= buffer_bytes:
         return Tiling(1, 1, "all weights stay, input streams once")
     if input_bytes + 2 * chunk_bytes <= buffer_bytes:
         return Tiling(1, 1, "all input stays, weights stream once")

@@ -66,27 +66,27 @@ class Network:
     def move(self, demand: Demand) -> simpy.Event:
         """Start moving bytes; the event fires when the last one has arrived."""
         activity = _Activity(demand, demand.bytes * PS_PER_S, self._env.event())
-        self._settle()
+        self._settle(self._now)
         self._active.append(activity)
         self._share()
         return activity.done
 
     def stream(self, demand: Demand) -> None:
         """Start background traffic at up to its cap, for as long as the simulation lasts."""
-        self._settle()
+        self._settle(self._now)
         self._streams.append(_Activity(demand, 0, self._env.event()))
         self._share()
 
-    def close(self) -> None:
-        """Book what streams have moved until now."""
-        self._settle()
+    def close(self, end_ps: int) -> None:
+        """Book what streams have moved until the end of the run."""
+        self._settle(end_ps)
         for stream in self._streams:
             self._book(stream, -stream.remaining // PS_PER_S)
 
-    def _settle(self) -> None:
+    def _settle(self, now: int) -> None:
         """Bring remaining work up to date: everything moved at its rate since the last change."""
-        elapsed = self._now - self._settled_at
-        self._settled_at = self._now
+        elapsed = now - self._settled_at
+        self._settled_at = now
         if not elapsed:
             return
         touched: set[str] = set()
@@ -114,7 +114,7 @@ class Network:
     def _finish(self, version: int) -> None:
         if version != self._version:
             return
-        self._settle()
+        self._settle(self._now)
         finished = [a for a in self._active if a.remaining <= 0]
         self._active = [a for a in self._active if a.remaining > 0]
         for activity in finished:

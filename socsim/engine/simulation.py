@@ -174,10 +174,10 @@ class _Simulation:
             queues.setdefault(job.unit, []).append(job)
         for queue in queues.values():
             self.env.process(self._unit(queue))
-        self.env.run(until=self.env.all_of(self.done) if streams else None)
+        self.env.run()
         self._check_finished()
-        self.network.close()
         makespan = max((t.end_ps for t in self.times), default=0)
+        self.network.close(makespan)
         rates = tuple((name, time, rate) for (name, time), rate in self.network.rate_changes.items())
         return Outcome(makespan, tuple(self.times), self.network.ledgers, rates)
 

@@ -2,126 +2,259 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+import re
+from collections import Counter
+from dataclasses import dataclass
+from itertools import pairwise
+from typing import TYPE_CHECKING, Any, get_args
 
-from socsim.errors import did_you_mean
+from pydantic import TypeAdapter, ValidationError
+
+from socsim.errors import PlatformError, did_you_mean, shown
+from socsim.platform.platform import neighbours
 from socsim.platform.runtimes import runtime, runtime_names
-from socsim.platform.schema import CpuCluster, Npu, Sram
+from socsim.platform.schema import CpuCluster, Npu, PlatformFile, Process, Sram
+from socsim.platform.technology import technology
+from socsim.platform.validation import Fault
 from socsim.quantities import Frequency
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
-    from socsim.platform.schema import AnyUnit, PlatformFile
+    from socsim.platform.schema import AnyUnit
     from socsim.platform.yaml_reader import Path_, YamlDocument
 
-_Fault = tuple["Path_", str]
+_SECTIONS = ("clocks", "power_domains", "memories", "units", "links")
+_BEGINS_AS_NUMBER = re.compile(r"[-+]?\.?\d")
+_CACHE_ORDER = ("L1", "L2", "L3", "SLC")
 
 
-def cross_faults(file: PlatformFile, document: YamlDocument) -> list[str]:
-    """Return one sentence, with line, for each name that leads nowhere."""
-    found = [
-        *_clock_faults(file),
-        *_unit_faults(file),
-        *_link_faults(file),
-        *_preference_faults(file),
-    ]
-    return [f"{document.at(path)}: {'.'.join(map(str, path))}: {text}" for path, text in found]
+@dataclass(frozen=True)
+class _Sections:
+    """The parts of a file that are sound in themselves, and the names of all its parts.
+
+    Args:
+        file: sections with the members that the schema accepts.
+        names: names by section; None where the section itself is missing or not a mapping.
+    """
+
+    file: PlatformFile
+    names: dict[str, list[str] | None]
+
+    def unknown(self, name: str, what: str, *sections: str) -> str | None:
+        """Return the sentence for a name that none of the sections has."""
+        lists = [self.names[section] for section in sections]
+        known = [known for names in lists if names is not None for known in names]
+        if name in known or None in lists:
+            return None
+        return _unknown(name, what, known)
+
+
+def cross_faults(document: YamlDocument, file: PlatformFile | None = None) -> list[Fault]:
+    """Return one fault for each name that leads nowhere.
+
+    Args:
+        document: the plain values, with presets and bases merged in.
+        file: the checked file; None looks at those parts of the document that the schema accepts.
+    """
+    if not isinstance(document.value, dict):
+        return []
+    raw = {section: document.value.get(section) for section in _SECTIONS}
+    names = {section: list(value) if isinstance(value, dict) else None for section, value in raw.items()}
+    sections = _Sections(file or _sound_parts(document.value), names)
+    checks = (_process_faults, _clock_faults, _unit_faults, _link_faults, _preference_faults, _name_faults)
+    return [fault for check in checks for fault in check(sections)]
+
+
+def _sound_parts(value: dict[str, Any]) -> PlatformFile:
+    parts: dict[str, Any] = {}
+    for section in _SECTIONS:
+        members = value.get(section)
+        adapter: TypeAdapter[Any] = TypeAdapter(get_args(PlatformFile.model_fields[section].annotation)[1])
+        found = members.items() if isinstance(members, dict) else ()
+        parts[section] = {name: made for name, member in found if (made := _made(adapter, member)) is not None}
+    preference = value.get("preference")
+    words = isinstance(preference, list) and all(isinstance(name, str) for name in preference)
+    parts["preference"] = preference if words else []
+    process: TypeAdapter[str] = TypeAdapter(Process)
+    return PlatformFile.model_construct(**parts, process=_made(process, value.get("process")))
+
+
+def _made(adapter: TypeAdapter[Any], value: Any) -> Any:
+    try:
+        return adapter.validate_python(value)
+    except ValidationError:
+        return None
 
 
 def _unknown(name: str, what: str, known: Iterable[str]) -> str:
-    return f"{name!r} is not a {what}.{did_you_mean(name, known)}"
+    article = "an" if what[0] in "aeio" else "a"
+    return f"{shown(name)} is not {article} {what}.{did_you_mean(name, known)}"
 
 
-def _clock_faults(file: PlatformFile) -> Iterator[_Fault]:
+def _repeated(path: Path_, names: Iterable[str]) -> Iterator[Fault]:
+    for name, count in Counter(names).items():
+        if count > 1:
+            yield Fault(path, f"{shown(name)} stands {count} times; keep one of them")
+
+
+def _process_faults(sections: _Sections) -> Iterator[Fault]:
+    if sections.file.process is None:
+        return
+    try:
+        technology(sections.file.process)
+    except PlatformError as error:
+        yield Fault(("process",), str(error).removeprefix("process "))
+
+
+# --- clocks -------------------------------------------------------------------------------------------
+
+
+def _clock_faults(sections: _Sections) -> Iterator[Fault]:
+    file = sections.file
     for name, clock in file.clocks.items():
-        names = [p.name for p in clock.opps]
-        if len(set(names)) != len(names):
-            yield ("clocks", name, "opps"), "two operating points have the same name; rename one"
+        names = [point.name for point in clock.opps]
+        yield from _repeated(("clocks", name, "opps"), names)
         if clock.default is not None and clock.default not in names:
-            yield ("clocks", name, "default"), _unknown(clock.default, "operating point", names)
+            yield Fault(("clocks", name, "default"), _unknown(clock.default, "operating point", names))
+    for name, domain in file.power_domains.items():
+        yield from _repeated(("power_domains", name, "states"), [state.name for state in domain.states])
     users = [(("units", n, "clock"), u.clock) for n, u in file.units.items()]
     users += [(("links", n, "clock"), link.clock) for n, link in file.links.items()]
     users += [(("memories", n, "clock"), m.clock) for n, m in file.memories.items() if isinstance(m, Sram)]
     for path, clock_name in users:
-        if clock_name not in file.clocks:
-            yield from _frequency_faults(path, clock_name, file)
+        text = sections.unknown(clock_name, "clock", "clocks")
+        if text and (_BEGINS_AS_NUMBER.match(clock_name) or sections.names["clocks"] == []):
+            text = _frequency_fault(clock_name)
+        if text:
+            yield Fault(path, text)
 
 
-def _frequency_faults(path: Path_, text: str, file: PlatformFile) -> Iterator[_Fault]:
+def _frequency_fault(text: str) -> str | None:
     try:
-        if Frequency(text).value <= 0:
-            yield path, f'"{text}" is not above zero'
+        above_zero = Frequency(text).value > 0
     except ValueError as error:
-        looks_like_number = text[:1].isdigit()
-        yield path, str(error) if looks_like_number else _unknown(text, "clock", file.clocks)
+        return f"{error}, or the name of a clock"
+    return None if above_zero else f'{shown(text)} is not above zero; write a frequency such as "800 MHz"'
 
 
-def _unit_faults(file: PlatformFile) -> Iterator[_Fault]:
-    for name, unit in file.units.items():
+# --- units --------------------------------------------------------------------------------------------
+
+
+def _unit_faults(sections: _Sections) -> Iterator[Fault]:
+    for name, unit in sections.file.units.items():
         at = ("units", name)
-        if unit.power not in file.power_domains:
-            yield (*at, "power"), _unknown(unit.power, "power domain", file.power_domains)
-        yield from _memory_faults(file, name, unit)
-        for other in unit.fallback:
-            if other not in file.units or other == name:
-                yield (*at, "fallback"), _unknown(other, "other unit", [u for u in file.units if u != name])
-        if unit.runtime not in runtime_names():
-            yield (*at, "runtime"), _unknown(unit.runtime, "runtime", runtime_names())
-        elif unit.kind not in runtime(unit.runtime).kinds:
-            yield (*at, "runtime"), f"runtime {unit.runtime!r} serves {', '.join(runtime(unit.runtime).kinds)}, not {unit.kind}"
+        if text := sections.unknown(unit.power, "power domain", "power_domains"):
+            yield Fault((*at, "power"), text)
+        yield from _memory_faults(sections, name, unit)
+        yield from _fallback_faults(sections, name, unit)
+        yield from _runtime_faults((*at, "runtime"), unit)
         yield from _kind_faults(at, unit)
 
 
-def _kind_faults(at: Path_, unit: AnyUnit) -> Iterator[_Fault]:
+def _fallback_faults(sections: _Sections, name: str, unit: AnyUnit) -> Iterator[Fault]:
+    path = ("units", name, "fallback")
+    yield from _repeated(path, unit.fallback)
+    for position, other in enumerate(unit.fallback):
+        if other == name:
+            yield Fault((*path, position), f"{shown(name)} falls back to itself; name another unit")
+        elif text := sections.unknown(other, "unit", "units"):
+            yield Fault((*path, position), text)
+
+
+def _runtime_faults(path: Path_, unit: AnyUnit) -> Iterator[Fault]:
+    if unit.runtime not in runtime_names():
+        yield Fault(path, _unknown(unit.runtime, "runtime", runtime_names()))
+    elif unit.kind not in runtime(unit.runtime).kinds:
+        served = ", ".join(runtime(unit.runtime).kinds)
+        fitting = ", ".join(name for name in runtime_names() if unit.kind in runtime(name).kinds)
+        text = f"runtime {shown(unit.runtime)} serves {served}, not {unit.kind}; use one of {fitting}"
+        yield Fault(path, text)
+
+
+def _kind_faults(at: Path_, unit: AnyUnit) -> Iterator[Fault]:
     if isinstance(unit, Npu) and unit.default_cores > unit.cores:
-        yield (*at, "default_cores"), f"{unit.default_cores} exceeds the unit's {unit.cores} cores"
+        text = f"found {unit.default_cores}; the unit has {unit.cores} cores, write {unit.cores} at most"
+        yield Fault((*at, "default_cores"), text)
     if isinstance(unit, CpuCluster):
-        sizes = [(c.level, c.size.value) for c in unit.caches]
-        if any(b[1] < a[1] for a, b in zip(sizes, sizes[1:], strict=False)):
-            yield (*at, "caches"), "levels must grow outwards (L1 first)"
+        yield from _cache_faults((*at, "caches"), unit)
 
 
-def _memory_faults(file: PlatformFile, name: str, unit: AnyUnit) -> Iterator[_Fault]:
-    reachable = _reachable(file, name)
+def _cache_faults(path: Path_, unit: CpuCluster) -> Iterator[Fault]:
+    for position, (inner, outer) in enumerate(pairwise(unit.caches), start=1):
+        if _CACHE_ORDER.index(outer.level) <= _CACHE_ORDER.index(inner.level):
+            text = f"{outer.level} follows {inner.level}; list each level once, from L1 outwards"
+            yield Fault((*path, position), text)
+        elif outer.size < inner.size:
+            text = f"{outer.level} of {outer.size} is smaller than {inner.level} of {inner.size}; levels grow outwards"
+            yield Fault((*path, position), text)
+
+
+def _memory_faults(sections: _Sections, name: str, unit: AnyUnit) -> Iterator[Fault]:
+    reachable = _reachable(sections, name)
+    apart: set[str] = set()
     for role in ("activations", "weights"):
-        for memory in getattr(unit, role):
-            if memory not in file.memories:
-                yield ("units", name, role), _unknown(memory, "memory", file.memories)
-            elif memory not in reachable:
-                yield ("units", name, role), f"no link leads from {name!r} to {memory!r}; add both to a link's `connects`"
+        path = ("units", name, role)
+        yield from _repeated(path, getattr(unit, role))
+        for position, memory in enumerate(getattr(unit, role)):
+            if text := sections.unknown(memory, "memory", "memories"):
+                yield Fault((*path, position), text)
+            elif reachable is not None and memory not in reachable | apart:
+                apart.add(memory)
+                text = f"no link leads from {shown(name)} to {shown(memory)}; add both to a link's `connects`"
+                yield Fault((*path, position), text)
 
 
-def _reachable(file: PlatformFile, start: str) -> set[str]:
-    seen = {start}
-    frontier = [start]
+def _reachable(sections: _Sections, start: str) -> set[str] | None:
+    """Return what links lead to from a unit; None where a link is unsound, so that nobody can say."""
+    links = sections.file.links
+    ends = [end for link in links.values() for end in link.connects]
+    misspelt = any(sections.unknown(end, "part", "units", "memories", "links") for end in ends)
+    if misspelt or not links or len(links) < len(sections.names["links"] or ()):
+        return None
+    frontier = [name for name, link in links.items() if start in link.connects]
+    seen = set(frontier)
     while frontier:
-        here = frontier.pop()
-        for name, link in file.links.items():
-            if here in link.connects or here == name:
-                new = {name, *link.connects} - seen if (here == name or here in file.links or here == start) else set()
-                seen |= new
-                frontier.extend(sorted(n for n in new if n in file.links))
+        joined = neighbours(links, frontier.pop())
+        frontier += [name for name in joined if name in links and name not in seen]
+        seen.update(joined)
     return seen
 
 
-def _link_faults(file: PlatformFile) -> Iterator[_Fault]:
-    known = [*file.units, *file.memories, *file.links]
-    for name, link in file.links.items():
-        for end in link.connects:
-            if end not in known:
-                yield ("links", name, "connects"), _unknown(end, "unit, memory or link", known)
-        for table in ("weights", "priorities"):
-            for end in getattr(link, table):
-                if end not in file.units:
-                    yield ("links", name, table), _unknown(end, "unit", file.units)
-        if link.weights and link.arbitration != "weighted":
-            yield ("links", name, "weights"), f'not used by arbitration "{link.arbitration}"; write arbitration: weighted'
-        if link.priorities and link.arbitration != "priority":
-            yield ("links", name, "priorities"), f'not used by arbitration "{link.arbitration}"; write arbitration: priority'
+# --- links and order ----------------------------------------------------------------------------------
 
 
-def _preference_faults(file: PlatformFile) -> Iterator[_Fault]:
-    for position, name in enumerate(file.preference):
-        if name not in file.units:
-            yield ("preference", position), _unknown(name, "unit", file.units)
+def _link_faults(sections: _Sections) -> Iterator[Fault]:
+    for name, link in sections.file.links.items():
+        at = ("links", name)
+        yield from _repeated((*at, "connects"), link.connects)
+        for position, end in enumerate(link.connects):
+            if end == name:
+                yield Fault((*at, "connects", position), f"{shown(name)} connects to itself; name another part")
+            elif text := sections.unknown(end, "unit, memory or link", "units", "memories", "links"):
+                yield Fault((*at, "connects", position), text)
+        for table, arbitration in (("weights", "weighted"), ("priorities", "priority")):
+            entries = getattr(link, table)
+            if entries and link.arbitration != arbitration:
+                text = f'arbitration "{link.arbitration}" does not use them; write arbitration: {arbitration}'
+                yield Fault((*at, table), text)
+            for end in entries:
+                if text := sections.unknown(end, "unit", "units"):
+                    yield Fault((*at, table, end), text)
+
+
+def _preference_faults(sections: _Sections) -> Iterator[Fault]:
+    yield from _repeated(("preference",), sections.file.preference)
+    for position, name in enumerate(sections.file.preference):
+        if text := sections.unknown(name, "unit", "units"):
+            yield Fault(("preference", position), text)
+
+
+def _name_faults(sections: _Sections) -> Iterator[Fault]:
+    """Links join units, memories and other links by name, so that a name means one part."""
+    for section, others in (("memories", ("units",)), ("links", ("units", "memories"))):
+        for name in sections.names[section] or ():
+            for other in others:
+                if name in (sections.names[other] or ()):
+                    text = f"{shown(name)} is also the name of a part in {other}; rename one of them"
+                    yield Fault((section, name), text)

@@ -47,7 +47,8 @@ def _memories(platform: Platform) -> Iterator[str]:
 def _links(platform: Platform) -> Iterator[str]:
     for name, link in platform.links.items():
         ends = ", ".join(platform.file.links[name].connects)
-        yield f"link      {name:<12} {link.arbitration:<12} {format_si(link.bytes_per_s, 'B/s')} each way, connects {ends}"
+        rate = format_si(link.bytes_per_s, "B/s")
+        yield f"link      {name:<12} {link.arbitration:<12} {rate} each way, connects {ends}"
 
 
 def _clocks(platform: Platform) -> Iterator[str]:

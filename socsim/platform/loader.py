@@ -1,30 +1,27 @@
-"""Loads platforms: file, presets, inheritance, checks across sections."""
+"""Loads platforms, and makes variants of them."""
 
 from __future__ import annotations
 
 import copy
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from socsim.data_files import data_folder
 from socsim.errors import PlatformError, did_you_mean
 from socsim.platform.consistency import cross_faults
+from socsim.platform.inheritance import Absent, Change, Draft, assemble, disown
+from socsim.platform.library import find_platform, platform_names
 from socsim.platform.platform import Platform
-from socsim.platform.schema import PlatformFile, Preset
-from socsim.platform.validation import dotted_path, validate
-from socsim.platform.yaml_reader import YamlDocument, read_yaml
+from socsim.platform.schema import PlatformFile
+from socsim.platform.validation import check, faults_error
+from socsim.platform.yaml_reader import YamlDocument
+from socsim.quantities import Quantity
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Mapping
+    from pathlib import Path
 
-    from socsim.platform.yaml_reader import Path_
+__all__ = ["changed", "load_platform", "platform_names"]
 
-_MAX_ANCESTORS = 8
-
-
-def platform_names() -> list[str]:
-    """Return the names of the platforms that ship with socsim."""
-    return sorted(path.stem for path in data_folder("platforms").glob("*.yaml") if path.stem != "technology")
+_READ_AT_LOADING = ("preset", "based_on")
 
 
 def load_platform(name_or_path: str | Path) -> Platform:
@@ -33,127 +30,60 @@ def load_platform(name_or_path: str | Path) -> Platform:
     Raises:
         PlatformError: unknown name, or a wrong file; all faults of the file together.
     """
-    document, overrides = _assemble(_find(name_or_path), ())
-    return _checked(document, overrides)
+    return _checked(assemble(find_platform(name_or_path)))
 
 
 def changed(platform: Platform, changes: Mapping[str, Any]) -> Platform:
     """Return the platform with values replaced by dotted path; see `Platform.with_`."""
-    document = YamlDocument(f"{platform.name}.with_", copy.deepcopy(platform.document.value), {})
-    overrides = list(platform.overrides)
-    faults = []
-    for dotted, value in changes.items():
-        fault = _replace(document.value, dotted, value, overrides)
-        if fault:
-            faults.append(fault)
+    document = YamlDocument(f"platform {platform.name!r}, changed by with_", copy.deepcopy(platform.document.value))
+    outcomes = [_replace(document.value, dotted, value) for dotted, value in changes.items()]
+    faults = [outcome for outcome in outcomes if isinstance(outcome, str)]
     if faults:
         raise PlatformError(f"platform {platform.name!r}: " + " ".join(faults))
-    made = _checked(document, overrides)
-    return Platform(made.file, made.document, made.overrides, platform.opps)
+    made = [outcome for outcome in outcomes if isinstance(outcome, Change)]
+    disown(document.value, made, "set by with_")
+    variant = _checked(Draft(document, made), platform.overrides)
+    return variant.at(dict(platform.opps))
 
 
-def _replace(tree: dict[str, Any], dotted: str, value: Any, overrides: list[str]) -> str | None:
+def _replace(tree: dict[str, Any], dotted: str, value: Any) -> Change | str:
+    """Put a value into the tree; return what changed, or the sentence that says why not."""
     *parents, last = dotted.split(".")
     node: Any = tree
-    walked = []
+    walked: list[str] = []
     for step in parents:
-        if not isinstance(node, dict) or step not in node:
-            known = node if isinstance(node, dict) else ()
-            return f"{dotted!r}: no {step!r} in {'.'.join(walked) or 'the platform'}.{did_you_mean(step, known)}"
+        if isinstance(node, dict) and step not in node:
+            return f"{dotted!r}: no {step!r} in {'.'.join(walked) or 'the platform'}.{did_you_mean(step, node)}"
+        if not isinstance(node, dict):
+            break
         node = node[step]
         walked.append(step)
     if not isinstance(node, dict):
-        return f"{dotted!r}: {'.'.join(walked)} has no keys; replace it as a whole"
-    overrides.append(f"{dotted}: {_shown(node.get(last))} -> {_shown(value)}")
-    node[last] = copy.deepcopy(value)
-    return None
+        return f"{dotted!r}: {'.'.join(walked)!r} has no keys; replace it as a whole."
+    if last in _READ_AT_LOADING:
+        return f"{dotted!r}: {last!r} is read when a file is loaded; change the values themselves."
+    old = node.get(last, Absent)
+    node[last] = _plain(value)
+    return Change((*parents, last), old, node[last])
 
 
-def _find(name_or_path: str | Path) -> Path:
-    path = Path(name_or_path)
-    if path.suffix in {".yaml", ".yml"} or len(path.parts) > 1:
-        return path
-    if str(name_or_path) not in platform_names():
-        msg = f"platform {str(name_or_path)!r} is not known.{did_you_mean(str(name_or_path), platform_names())}"
-        raise PlatformError(msg)
-    return data_folder("platforms") / f"{name_or_path}.yaml"
+def _plain(value: Any) -> Any:
+    """Return a value as a file would hold it."""
+    if isinstance(value, Quantity):
+        return str(value)
+    if isinstance(value, dict):
+        return {key: _plain(inner) for key, inner in value.items()}
+    return [_plain(inner) for inner in value] if isinstance(value, list | tuple) else value
 
 
-def _checked(document: YamlDocument, overrides: list[str]) -> Platform:
-    file = validate(PlatformFile, document)
-    faults = cross_faults(file, document)
-    if faults:
-        raise PlatformError("\n".join(faults))
-    return Platform(file, document, tuple(overrides))
-
-
-# --- inheritance and presets --------------------------------------------------------------------------
-
-
-def _assemble(path: Path, ancestors: tuple[str, ...]) -> tuple[YamlDocument, list[str]]:
-    """Return the document with its base and its presets merged in, and what it changed of them."""
-    document = read_yaml(path)
-    overrides: list[str] = []
-    if not isinstance(document.value, dict):
-        return document, overrides
-    base_name = document.value.get("based_on")
-    if isinstance(base_name, str):
-        if base_name in ancestors or len(ancestors) >= _MAX_ANCESTORS:
-            msg = f"{document.at(('based_on',))}: based_on: {base_name!r} is its own ancestor; break the circle"
-            raise PlatformError(msg)
-        base, overrides = _assemble(_find(base_name), (*ancestors, str(document.value.get("name"))))
-        own = {key: value for key, value in document.value.items() if key != "name"}
-        overrides = overrides + list(_differences(base.value, own, ()))
-        document.value = _merged(base.value, document.value)
-    for section in ("memories", "units"):
-        _apply_presets(document, section, overrides)
-    return document, overrides
-
-
-def _apply_presets(document: YamlDocument, section: str, overrides: list[str]) -> None:
-    members = document.value.get(section)
-    if not isinstance(members, dict):
-        return
-    for name, member in members.items():
-        if not isinstance(member, dict) or not isinstance(member.get("preset"), str):
-            continue
-        preset = _preset(member["preset"], document.at((section, name, "preset")))
-        overrides.extend(_differences(preset.values, member, (section, name)))
-        members[name] = _merged(preset.values, member)
-        for kind in ("sources", "assumed"):
-            table = document.value.setdefault(kind, {})
-            for path, text in getattr(preset, kind).items():
-                table.setdefault(f"{section}.{name}.{path}", text)
-
-
-def _preset(name: str, at: str) -> Preset:
-    folder = data_folder("platforms") / "presets"
-    known = sorted(p.stem for p in folder.glob("*.yaml"))
-    if name not in known:
-        msg = f"{at}: preset {name!r} is not known.{did_you_mean(name, known)}"
-        raise PlatformError(msg)
-    return validate(Preset, read_yaml(folder / f"{name}.yaml"))
-
-
-def _merged(base: Any, over: Any) -> Any:
-    if not isinstance(base, dict) or not isinstance(over, dict):
-        return copy.deepcopy(over)
-    result = {key: copy.deepcopy(value) for key, value in base.items()}
-    for key, value in over.items():
-        result[key] = _merged(result[key], value) if key in result else copy.deepcopy(value)
-    return result
-
-
-def _differences(base: Any, over: Any, path: Path_) -> Iterator[str]:
-    if path in {("sources",), ("assumed",), ("title",), ("based_on",)}:
-        return
-    if isinstance(base, dict) and isinstance(over, dict):
-        for key in over:
-            if key in base:
-                yield from _differences(base[key], over[key], (*path, key))
-    elif base != over:
-        yield f"{dotted_path(path)}: {_shown(base)} -> {_shown(over)}"
-
-
-def _shown(value: Any) -> str:
-    return str(value) if isinstance(value, str | int | float | None) else f"({type(value).__name__})"
+def _checked(draft: Draft, earlier: tuple[str, ...] = ()) -> Platform:
+    document = draft.document
+    made = check(PlatformFile, document)
+    if not isinstance(made, list):
+        faults = [*draft.faults, *cross_faults(document, made)]
+        if not faults:
+            return Platform(made, document, (*earlier, *map(str, draft.changes)))
+        raise faults_error(document, faults)
+    unsound = {fault.path[:2] for fault in draft.faults}  # what an unknown preset would have given
+    faults = [fault for fault in made if fault.path[:2] not in unsound]
+    raise faults_error(document, [*draft.faults, *faults, *cross_faults(document)])

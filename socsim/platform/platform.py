@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from socsim.errors import PlatformError, did_you_mean
 from socsim.platform.runtimes import Runtime, runtime
-from socsim.platform.schema import AnyUnit, CpuCluster, Dram, Npu, PlatformFile, SerialMemory, Sram
+from socsim.platform.schema import AnyUnit, CpuCluster, Dram, Link, Npu, PlatformFile, SerialMemory, Sram
 from socsim.quantities import PS_PER_S, Frequency
 
 if TYPE_CHECKING:
@@ -53,6 +53,11 @@ class LinkSpec:
     arbitration: str
     weights: Mapping[str, int]
     priorities: Mapping[str, int]
+
+
+def neighbours(links: Mapping[str, Link], name: str) -> list[str]:
+    """Return in order of name what a link joins: its own ends, and links that have it as an end."""
+    return sorted({*links[name].connects, *(other for other, link in links.items() if name in link.connects)})
 
 
 @dataclass(frozen=True)
@@ -177,8 +182,8 @@ class Platform:
             self._routes[unit] = self._routes_from(unit)
         route = self._routes[unit].get(memory)
         if route is None:
-            msg = f"platform {self.name!r}: no link leads from unit {unit!r} to memory {memory!r}; add both to `connects`"
-            raise PlatformError(msg)
+            msg = f"no link leads from unit {unit!r} to memory {memory!r}; add both to a link's `connects`"
+            raise PlatformError(f"platform {self.name!r}: {msg}")
         return route
 
     @cached_property
@@ -188,11 +193,12 @@ class Platform:
 
     def _routes_from(self, start: str) -> dict[str, tuple[str, ...]]:
         routes: dict[str, tuple[str, ...]] = {}
-        frontier = [(name, (name,)) for name in sorted(self.file.links) if start in self.file.links[name].connects]
-        seen = {name for name, _ in frontier}
+        first = [name for name in sorted(self.file.links) if start in self.file.links[name].connects]
+        frontier: list[tuple[str, tuple[str, ...]]] = [(name, (name,)) for name in first]
+        seen = set(first)
         while frontier:
             name, route = frontier.pop(0)
-            for end in self.file.links[name].connects:
+            for end in neighbours(self.file.links, name):
                 if end in self.file.links and end not in seen:
                     seen.add(end)
                     frontier.append((end, (*route, end)))

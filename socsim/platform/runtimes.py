@@ -23,7 +23,7 @@ class Support(Model):
 
     operators: Annotated[list[str], Field(min_length=1)]
     types: Annotated[list[str], Field(min_length=1)]
-    excluded: list[str] = []
+    excluded: list[str] = Field(default=[])
     """Operators that "*" does not mean."""
 
 
@@ -34,14 +34,14 @@ class Runtime(Model):
     name: str
     title: str
     kinds: Annotated[list[Literal["cpu", "gpu", "npu", "dsp", "sensing_hub"]], Field(min_length=1)]
-    measurement_names: list[str] = []
+    measurement_names: list[str] = Field(default=[])
     """Names that this stack goes by in measurement tables."""
     numerics: str
     """Rounding rules of its integer kernels."""
     executes: dict[str, str]
     """Type that kernels compute in, by the type of the graph's activations; absent types are refused."""
     supports: Annotated[list[Support], Field(min_length=1)]
-    fuses: list[Fusion] = []
+    fuses: list[Fusion] = Field(default=[])
     """activation, batch_norm and pad fold into the convolution beside them; residual_add folds an
     addition into the convolution that ends last before it; view: reshapes cost nothing."""
     resident: bool = False
@@ -52,10 +52,10 @@ class Runtime(Model):
     """Host and driver time for each operator."""
     handover: Time = Time.of(0)
     """Cache maintenance and interrupt when the data comes from another unit."""
-    efficiency: dict[KernelFamily, Share] = {}
+    efficiency: dict[KernelFamily, Share] = Field(default={})
     """Share of a unit's peak that kernels reach when data is at hand; 1 where absent."""
-    sources: dict[str, str] = {}
-    assumed: dict[str, str] = {}
+    sources: dict[str, str] = Field(default={})
+    assumed: dict[str, str] = Field(default={})
 
     def supports_operator(self, operator_type: str, execution_type: str) -> bool:
         """Whether a kernel exists for the operator in that type."""
@@ -69,9 +69,7 @@ class Runtime(Model):
         """Return the types in which the operator has kernels, in the file's order."""
         found: dict[str, None] = {}
         for group in self.supports:
-            if operator_type in group.operators or (
-                "*" in group.operators and operator_type not in group.excluded
-            ):
+            if operator_type in group.operators or ("*" in group.operators and operator_type not in group.excluded):
                 found.update(dict.fromkeys(group.types))
         return list(found)
 

@@ -8,7 +8,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field
+from pydantic_core import PydanticCustomError
 
 from socsim.quantities import (
     Bandwidth,
@@ -30,19 +31,31 @@ if TYPE_CHECKING:  # a table with literal keys could not be asked for a key that
     TypeName = str
     DimensionName = str
 else:
-    TypeName = Literal[
-        "int4", "uint4", "int8", "uint8", "int16", "int32", "float16", "bfloat16", "float32", "float64"
-    ]
+    TypeName = Literal["int4", "uint4", "int8", "uint8", "int16", "int32", "float16", "bfloat16", "float32", "float64"]
     DimensionName = Literal["N", "G", "K", "C", "P", "Q", "R", "S"]
 Count = Annotated[int, Field(ge=1)]
 Share = Annotated[float, Field(gt=0, le=1)]
 Ratio = Annotated[float, Field(gt=0)]
+Process = Annotated[str, Field(pattern=r"^[1-9][0-9]{0,2} nm$", examples=["8 nm"])]
+ClockName = Annotated[str, Field(examples=["800 MHz"])]
+
+
+def _above_zero(size: Size) -> Size:
+    if size.value:
+        return size
+    reason = f'"{size}" is zero; write a size such as "{Size.example}"'
+    raise PydanticCustomError("quantity", "{reason}", {"reason": reason})
+
+
+Capacity = Annotated[Size, AfterValidator(_above_zero)]
 
 
 class Model(BaseModel):
     """Base of all models: frozen, strict, no unknown keys."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True, strict=True, use_attribute_docstrings=True)
+    model_config = ConfigDict(
+        extra="forbid", frozen=True, strict=True, allow_inf_nan=False, use_attribute_docstrings=True
+    )
 
 
 # --- clocks and power ---------------------------------------------------------------------------------
@@ -93,7 +106,7 @@ class AccessEnergy(Model):
 class MemoryBase(Model):
     """What every memory has."""
 
-    size: Size
+    size: Capacity
     preset: str | None = None
     energy: AccessEnergy | None = None
     """Absent: the technology's figure for on-chip SRAM."""
@@ -120,7 +133,7 @@ class Sram(MemoryBase):
     """On-chip memory with separate read and write ports."""
 
     kind: Literal["sram"]
-    clock: str
+    clock: ClockName
     """Name of a clock, or a frequency."""
     read: BytesPerCycle
     write: BytesPerCycle
@@ -149,7 +162,7 @@ class Port(Model):
     """Bytes each cycle of the unit's clock, in each direction."""
     outstanding: Count
     """Bursts that may be under way."""
-    burst: Size
+    burst: Capacity
 
 
 class UnitEnergy(Model):
@@ -166,7 +179,7 @@ class UnitBase(Model):
     """What every unit has."""
 
     preset: str | None = None
-    clock: str
+    clock: ClockName
     """Name of a clock, or a frequency such as "800 MHz"."""
     power: str
     """Name of a power domain."""
@@ -186,7 +199,7 @@ class Cache(Model):
     """One level of cache."""
 
     level: Literal["L1", "L2", "L3", "SLC"]
-    size: Size
+    size: Capacity
     scope: Literal["core", "cluster"]
     """"core": each core has one of this size."""
     bandwidth: BytesPerCycle
@@ -223,7 +236,7 @@ class Gpu(UnitBase):
     """The same on its matrix (tensor) cores, where it has them."""
     workgroup: Annotated[tuple[Count, Count], Field(strict=False)]
     """Output rows and columns (positions and channels) that one work-group of a GEMM kernel computes."""
-    cache: Size
+    cache: Capacity
     cache_bandwidth: BytesPerCycle
     """Of the last-level cache, all compute units together."""
 
@@ -250,7 +263,7 @@ class Npu(UnitBase):
     dataflow: Literal["weight_stationary", "output_stationary", "input_stationary"]
     precisions: dict[TypeName, Ratio]
     """Rate of the array by type, 1 at the type that `array` is written for."""
-    buffer: Size
+    buffer: Capacity
     """Local buffer of one core for inputs and weights, double buffering included."""
     vector: Count
     """Elements that the vector unit (activation, pooling, element-wise) handles in a cycle, one core."""
@@ -271,7 +284,7 @@ class Dsp(UnitBase):
     """Of one thread."""
     vector: BytesPerCycle
     """Vector bytes that one thread processes in a cycle."""
-    tcm: Size
+    tcm: Capacity
     """Tightly coupled memory that tiles stream through."""
     command: Time
 
@@ -303,7 +316,7 @@ class Link(Model):
 
     kind: Literal["axi", "ahb", "noc", "bus"]
     width: BitWidth
-    clock: str
+    clock: ClockName
     """Name of a clock, or a frequency."""
     arbitration: Literal["round_robin", "weighted", "priority"] = "round_robin"
     weights: dict[str, Count] = {}
@@ -317,13 +330,14 @@ class Link(Model):
 class PlatformFile(Model):
     """A whole platform file."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True, strict=True, title="socsim platform")
+    model_config = ConfigDict(title="socsim platform")
 
     schema_: Annotated[Literal["socsim.platform/1"], Field(alias="schema")]
-    name: Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9._-]*$")]
+    name: Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9._-]{0,63}$", examples=["rk3588-board.2"])]
+    """Small letters, digits, ".", "_" and "-"."""
     title: str
     based_on: str | None = None
-    process: Annotated[str, Field(pattern=r"^[0-9]+ nm$")]
+    process: Process
     """Process node, which decides energies that the file does not give."""
     clocks: dict[str, Clock]
     power_domains: Annotated[dict[str, PowerDomain], Field(min_length=1)]

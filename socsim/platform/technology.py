@@ -12,7 +12,7 @@ from socsim.errors import PlatformError
 from socsim.platform.schema import Model, Ratio
 from socsim.platform.validation import validate
 from socsim.platform.yaml_reader import read_yaml
-from socsim.quantities import Energy, EnergyPerByte, Voltage
+from socsim.quantities import Energy, EnergyPerByte, Voltage  # noqa: TC001  (pydantic reads the annotations)
 
 
 class BaseEnergies(Model):
@@ -41,8 +41,8 @@ class TechnologyFile(Model):
     base: BaseEnergies
     scaling: dict[str, Ratio]
     """Energy of the same circuit relative to the base node, by node."""
-    sources: dict[str, str] = {}
-    assumed: dict[str, str] = {}
+    sources: dict[str, str] = Field(default={})
+    assumed: dict[str, str] = Field(default={})
 
 
 class Technology(Model):
@@ -72,8 +72,8 @@ def technology(node: str) -> Technology:
         PlatformError: a node coarser than the table's coarsest.
     """
     file = _file()
-    sizes = {name: int(name.split()[0]) for name in file.scaling}
-    wanted = int(node.split()[0])
+    sizes = {name: int(name.split(maxsplit=1)[0]) for name in file.scaling}
+    wanted = int(node.split(maxsplit=1)[0])
     coarser = [name for name, size in sizes.items() if size >= wanted]
     if not coarser:
         msg = f"process {node!r} is coarser than the technology table, which ends at {max(sizes.values())} nm"

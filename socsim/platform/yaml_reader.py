@@ -8,9 +8,9 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
-from socsim.errors import PlatformError
+from socsim.errors import PlatformError, shown
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 MAX_BYTES = 2**20
 MAX_DEPTH = 32
 MAX_NODES = 100_000
+MAX_NUMBER = 64
 
 # YAML 1.2.2, section 10.3.2 (core schema): the text of a plain scalar decides its type.
 _INT = re.compile(r"^[-+]?[0-9]+$|^0o[0-7]+$|^0x[0-9a-fA-F]+$")
@@ -29,20 +30,40 @@ _WORDS = {"null": None, "Null": None, "NULL": None, "~": None, "": None} | {
 
 Path_ = tuple[str | int, ...]
 
+_REMEDIES = {
+    "mapping values are not allowed here": 'quote text with ": " in it, and indent evenly',
+    "found character '\t' that cannot start any token": "indent with spaces, not tabs",
+    "found unexpected end of stream": "close the quotation mark",
+}
+
+
+class Place(NamedTuple):
+    """Where a value stands."""
+
+    where: str
+    line: int
+
+    def __str__(self) -> str:
+        return f"{self.where}:{self.line}"
+
 
 @dataclass
 class YamlDocument:
-    """A parsed file: plain values, and the line of each by its path of keys."""
+    """A parsed file: plain values, and the place of each (of its key, in a mapping) by its path of keys."""
 
     where: str
     value: Any
-    lines: dict[Path_, int] = field(default_factory=dict)
+    places: dict[Path_, Place] = field(default_factory=dict)
+
+    def place(self, path: Path_) -> Place | None:
+        """Return the place of the value at `path`, or of its nearest enclosing value."""
+        while path and path not in self.places:
+            path = path[:-1]
+        return self.places.get(path)
 
     def at(self, path: Path_) -> str:
         """Return "file:line" of the value at `path`, or of its nearest enclosing value."""
-        while path and path not in self.lines:
-            path = path[:-1]
-        return f"{self.where}:{self.lines.get(path, 1)}"
+        return str(self.place(path) or self.where)
 
 
 def read_yaml(path: Path) -> YamlDocument:
@@ -51,23 +72,41 @@ def read_yaml(path: Path) -> YamlDocument:
     Raises:
         PlatformError: unreadable, too large, not YAML, or using aliases, tags or duplicate keys.
     """
-    try:
-        with path.open("rb") as file:
-            raw = file.read(MAX_BYTES + 1)
-        text = raw.decode("utf-8")
-    except (OSError, UnicodeDecodeError) as error:
-        msg = f"{path}: cannot be read as UTF-8 text ({error}); give a YAML file"
-        raise PlatformError(msg) from None
+    raw = _read(path)
     if len(raw) > MAX_BYTES:
-        msg = f"{path}: larger than the limit of {MAX_BYTES} bytes"
+        msg = f"{path}: larger than the limit of {MAX_BYTES} bytes; a description is a few kilobytes"
         raise PlatformError(msg)
+    try:
+        text = raw.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        line = raw.count(b"\n", 0, error.start) + 1
+        msg = f"{path}:{line}: byte 0x{raw[error.start]:02x} is not UTF-8 text; save the file as UTF-8"
+        raise PlatformError(msg) from None
     return parse_yaml(text, str(path))
+
+
+def _read(path: Path) -> bytes:
+    """Return the bytes of a regular file, one more than the limit at most."""
+    try:
+        if not path.exists():
+            msg = f"{path}: no such file; give the path of a YAML file"
+            raise PlatformError(msg)
+        if not path.is_file():  # a pipe or a device would block or never end
+            msg = f"{path}: not a regular file; give the path of a YAML file"
+            raise PlatformError(msg)
+        with path.open("rb") as file:
+            return file.read(MAX_BYTES + 1)
+    except (OSError, ValueError) as error:
+        reason = getattr(error, "strerror", None) or str(error)
+        msg = f"{path}: cannot be read: {reason}; give the path of a YAML file"
+        raise PlatformError(msg) from None
 
 
 def parse_yaml(text: str, where: str) -> YamlDocument:
     """Parse one YAML document of plain values; errors as for `read_yaml`."""
     from ruamel.yaml import YAML
     from ruamel.yaml.error import MarkedYAMLError, YAMLError
+    from ruamel.yaml.reader import ReaderError
 
     document = YamlDocument(where, None)
     try:
@@ -75,10 +114,16 @@ def parse_yaml(text: str, where: str) -> YamlDocument:
         _Builder(document).run(events)
     except MarkedYAMLError as error:
         line = error.problem_mark.line + 1 if error.problem_mark else 1
-        msg = f"{where}:{line}: not YAML: {error.problem or error.context}"
+        problem = str(error.problem or error.context)
+        msg = f"{where}:{line}: not YAML: {problem}; {_REMEDIES.get(problem, 'correct this line or those above')}"
+        raise PlatformError(msg) from None
+    except ReaderError as error:
+        line = text.count("\n", 0, error.position) + 1
+        msg = f"{where}:{line}: not YAML: control character U+{error.character:04X}; take it out"
         raise PlatformError(msg) from None
     except (YAMLError, ValueError, RecursionError) as error:
-        msg = f"{where}: not YAML: {str(error).splitlines()[0] if str(error) else type(error).__name__}"
+        reason = str(error).splitlines()[0] if str(error) else "the parser gave up"
+        msg = f"{where}: not YAML: {reason}"
         raise PlatformError(msg) from None
     return document
 
@@ -89,7 +134,7 @@ class _Builder:
     def __init__(self, document: YamlDocument) -> None:
         self.document = document
         self.stack: list[tuple[Any, Path_]] = []
-        self.keys: list[str | None] = []
+        self.keys: list[tuple[str, int] | None] = []
         self.nodes = 0
 
     def run(self, events: Iterator[Any]) -> None:
@@ -115,11 +160,15 @@ class _Builder:
         if self.stack and isinstance(self.stack[-1][0], dict) and self.keys[-1] is None:
             key = event.value
             if key in self.stack[-1][0]:
-                self._refuse(event, f"key {key!r} a second time; keep one of them")
-            self.keys[-1] = key
+                self._refuse(event, f"key {shown(key)} a second time; keep one of them")
+            self.keys[-1] = (key, event.start_mark.line + 1)
             return
-        plain = event.style is None or event.style == ""
-        self._add(_resolve(event.value) if plain else event.value, event)
+        if event.style:
+            self._add(event.value, event)
+        elif len(event.value) > MAX_NUMBER and (_INT.match(event.value) or _FLOAT.match(event.value)):
+            self._refuse(event, f"a number of {len(event.value)} characters; at most {MAX_NUMBER} are read")
+        else:
+            self._add(_resolve(event.value), event)
 
     def _open(self, collection: Any, event: Any) -> None:
         self._count(event)
@@ -127,31 +176,30 @@ class _Builder:
             self._refuse(event, "a collection as a key; keys are words")
         path = self._add(collection, event)
         if len(self.stack) >= MAX_DEPTH:
-            self._refuse(event, f"nesting deeper than {MAX_DEPTH}")
+            self._refuse(event, f"more than {MAX_DEPTH} levels of nesting; write it flatter")
         self.stack.append((collection, path))
         self.keys.append(None)
 
     def _add(self, value: Any, event: Any) -> Path_:
         line = event.start_mark.line + 1
+        path: Path_ = ()
         if not self.stack:
             self.document.value = value
-            self.document.lines[()] = line
-            return ()
-        parent, path = self.stack[-1]
-        if isinstance(parent, dict):
-            key: str | int = self.keys[-1] or ""
+        elif isinstance(parent := self.stack[-1][0], dict):
+            key, line = self.keys[-1] or ("", line)
             parent[key] = value
             self.keys[-1] = None
+            path = (*self.stack[-1][1], key)
         else:
-            key = len(parent)
+            path = (*self.stack[-1][1], len(parent))
             parent.append(value)
-        self.document.lines[(*path, key)] = line
-        return (*path, key)
+        self.document.places[path] = Place(self.document.where, line)
+        return path
 
     def _count(self, event: Any) -> None:
         self.nodes += 1
         if self.nodes > MAX_NODES:
-            self._refuse(event, f"more than {MAX_NODES} values")
+            self._refuse(event, f"more than {MAX_NODES} values; a description has some hundreds")
         if event.anchor is not None:
             self._refuse(event, f"an anchor (&{event.anchor}); write the value out where it is used")
         if getattr(event, "tag", None) is not None and str(event.tag) not in {"!", "None"}:

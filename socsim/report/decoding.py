@@ -44,7 +44,7 @@ def is_mapping(hint: Any) -> bool:
 def plain(value: Any, hint: Any) -> Any:
     """Return a record's value as JSON holds it."""
     if _is_record(value):
-        hints = _hints(type(value))
+        hints = _hints(value.__class__)
         return {field.name: plain(getattr(value, field.name), hints[field.name]) for field in fields(value)}
     if is_mapping(hint):
         return dict(value)

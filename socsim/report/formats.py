@@ -35,6 +35,8 @@ def format_share(part: float, whole: float) -> str:
     if not whole:
         return "-"
     percent = 100 * part / whole
+    if not percent:
+        return "0 %"
     if 0 < percent < 0.1:
         return "<0.1 %"
     return f"{percent:.1f} %" if percent < 10 else f"{percent:.0f} %"

@@ -9,7 +9,11 @@ from typing import TYPE_CHECKING
 from socsim.report.sinks import html_text
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Container, Iterable, Sequence
+
+
+_LONG_TEXT = 44
+"""Characters from which on a cell wraps its text."""
 
 
 @cache
@@ -23,8 +27,21 @@ def fragment(body: str) -> str:
     return f'<div class="socsim"><style>{style()}</style>{body}</div>'
 
 
-def cell(value: object, limit: int = 80) -> str:
-    """Return a value as escaped text: missing is a dash, numbers have separators."""
+class Markup(str):
+    """Text that is HTML already; tables take it as it is."""
+
+    __slots__ = ()
+
+
+def colour_key(colour: str, name: str, limit: int = 40) -> Markup:
+    """Return a name with a square of its colour in front."""
+    return Markup(f'<span class="key" style="background:{html_text(colour)}"></span>{html_text(name, limit)}')
+
+
+def _cell(value: object, limit: int) -> str:
+    """Return a value as HTML: missing is a dash, numbers have separators, text is escaped."""
+    if isinstance(value, Markup):
+        return value
     if value is None:
         return "–"
     if isinstance(value, float):
@@ -33,31 +50,52 @@ def cell(value: object, limit: int = 80) -> str:
 
 
 def html_table(
-    header: Iterable[str], rows: Iterable[Sequence[object]], *, rows_in_all: int = 0, limit: int = 80
+    header: Sequence[str],
+    rows: Iterable[Sequence[object]],
+    *,
+    right: Container[str] = (),
+    rows_in_all: int = 0,
+    limit: int = 80,
 ) -> str:
     """Return a table; numbers stand flush right, and a last line counts the rows left out.
 
     Args:
         header: column names.
         rows: rows to show.
+        right: columns that stand flush right although they hold text.
         rows_in_all: how many rows there are, where `rows` is only a part of them.
         limit: characters of a cell.
     """
-    head = "".join(f"<th>{html_text(name)}</th>" for name in header)
-    shown = [_row(row, limit) for row in rows]
+    shown = [list(row) for row in rows]
+    flush = [
+        name in right or any(isinstance(row[i], int | float) for row in shown) for i, name in enumerate(header)
+    ]  # fmt: skip
+    head = _row("th", header, flush, limit)
+    body = "".join(_row("td", row, flush, limit) for row in shown)
     left_out = rows_in_all - len(shown)
     more = f'<p class="more">and {left_out:,} more</p>' if left_out > 0 else ""
-    body = f"<thead><tr>{head}</tr></thead><tbody>{''.join(shown)}</tbody>"
-    return f'<div class="scroll"><table>{body}</table></div>{more}'
+    return f'<div class="scroll"><table><thead>{head}</thead><tbody>{body}</tbody></table></div>{more}'
 
 
-def _row(row: Sequence[object], limit: int) -> str:
-    return f"<tr>{''.join(_td(value, limit) for value in row)}</tr>"
+def _row(tag: str, cells: Sequence[object], flush: Sequence[bool], limit: int) -> str:
+    made = (
+        f"<{tag}{_class(value, is_right=is_right)}>{_cell(value, limit)}</{tag}>"
+        for value, is_right in zip(cells, flush, strict=True)
+    )
+    return f"<tr>{''.join(made)}</tr>"
 
 
-def _td(value: object, limit: int) -> str:
-    kind = ' class="n"' if isinstance(value, int | float) else ""
-    return f"<td{kind}>{cell(value, limit)}</td>"
+def _class(value: object, *, is_right: bool) -> str:
+    """Return the class of a cell: flush right, or wide enough to wrap long text, or none."""
+    if is_right:
+        return ' class="n"'
+    is_long = isinstance(value, str) and not isinstance(value, Markup) and len(value) > _LONG_TEXT
+    return ' class="w"' if is_long else ""
+
+
+def html_lines(text: str) -> str:
+    """Return lines of text escaped one by one, so that line breaks stay."""
+    return "\n".join(html_text(line) for line in text.split("\n"))
 
 
 def section(title: str, body: str, *, is_open: bool = False) -> str:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from socsim.cost.memory_plan import InfeasibilityReport
 from socsim.errors import InfeasibleError, UnsupportedOperatorError
+from socsim.workload.dtypes import DType
 from socsim.workload.operators import Category
 
 if TYPE_CHECKING:
@@ -43,13 +44,13 @@ def candidates(platform: Platform, order: Sequence[str], runtimes: Mapping[str, 
 
 
 def graph_dtype(graph: Graph, op: Operator) -> str:
-    """Return the type of an operator's data: of its first activation, or of its result."""
+    """Return the type of an operator's data: its first activation's, or its result's."""
     declared = op.attributes.get("compute_dtype")
     if declared is not None:
         return str(declared)
-    tensors = graph.input_tensors(op)
+    tensors = [*graph.input_tensors(op), *graph.output_tensors(op)]
     data = next((t for t in tensors if not t.is_constant), tensors[0] if tensors else None)
-    return (data or graph.output_tensors(op)[0]).dtype.value
+    return data.dtype.value if data is not None else DType.RESOURCE.value
 
 
 def place(graph: Graph, units: Sequence[Candidate], *, forced: bool = False) -> list[Placed]:

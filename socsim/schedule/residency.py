@@ -8,6 +8,7 @@ from socsim.cost.memory_plan import Buffer, MemoryPlan, plan_memory
 from socsim.errors import InfeasibleError
 from socsim.platform.schema import SensingHub
 from socsim.schedule.tasks import stored_bytes
+from socsim.workload.graph import TensorKind
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -28,7 +29,8 @@ def plan_residency(tasks: TaskGraph, platform: Platform, runtimes: Mapping[str, 
         for tensor in (*task.inputs, *task.outputs, *task.weights):
             _note(lives, tasks, task, tensor, runtimes[task.unit], batch)
     end = len(tasks.tasks)
-    for tensor in tasks.graph.outputs:
+    states = (t.index for t in tasks.graph.tensors if t.kind is TensorKind.VARIABLE)
+    for tensor in (*tasks.graph.outputs, *states):
         key = tasks.storage.get(tensor, tensor)
         if key in lives:
             lives[key].last = end

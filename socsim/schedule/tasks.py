@@ -133,7 +133,22 @@ class _Fuser:
         task = self._open_ended(later, op)
         if task is None or any(m.type == "ADD" for m in task.members[1:]):
             return None
+        if not all(self._precedes(t, task) for t in operands):
+            return None
         return task, f"residual addition folded into {task.root.index} {task.root.type}"
+
+    def _precedes(self, tensor: int, task: Task) -> bool:
+        """Whether a tensor is made by this task or before it, so that the task can read it when it runs."""
+        pending = [tensor]
+        while pending:
+            producer = self.graph.producers.get(pending.pop())
+            if producer is None:
+                continue
+            if producer not in self.task_of:  # compiled away: look at what it views
+                pending.extend(t for t in self.graph.operators[producer].inputs if t is not None)
+            elif self.task_of[producer] > task.position:
+                return False
+        return True
 
     def _open_ended(self, tensor: int, op: Operator) -> Task | None:
         """Return the task whose last operator makes `tensor` for `op` alone, on the same unit."""

@@ -38,6 +38,14 @@ class LoopNest:
         return self.n * self.g * self.k * self.c * self.p * self.q * self.r * self.s
 
     @property
+    def bounds(self) -> dict[str, int]:
+        """Bound of each dimension by its letter."""
+        return {
+            "N": self.n, "G": self.g, "K": self.k, "C": self.c,
+            "P": self.p, "Q": self.q, "R": self.r, "S": self.s,
+        }  # fmt: skip
+
+    @property
     def weights(self) -> int:
         """Elements of the right operand."""
         return self.g * self.k * self.c * self.r * self.s

@@ -267,6 +267,25 @@ def test_scale_that_is_not_positive():
     )
 
 
+def test_block_size_larger_than_memory_needs_no_memory():
+    constants = [
+        numpy_helper.from_array(np.ones((4, 4), np.int8), "w"),
+        numpy_helper.from_array(np.ones((1, 4), np.float32), "s"),
+    ]
+    nodes = [node("DequantizeLinear", "w s", "d", axis=0, block_size=2**62), node("Add", "x d", "y")]
+    model = network(nodes, constants=constants, opset=21)
+    model.graph.output[0].type.tensor_type.shape.dim[0].dim_value = 4
+    graph = load(model)
+    assert graph.input_tensors(graph.operators[0])[1].data.tolist() == [[1.0] * 4] * 4
+
+
+def test_views_of_nothing_cost_nothing_but_are_bounded():
+    shape = numpy_helper.from_array(np.array([2**20, 2**20]), "n")
+    nodes = [node("ConstantOfShape", "n", "c"), node("ReduceMax", "c", "m"), node("Add", "x m", "y")]
+    text = refusal(network(nodes, constants=[shape]), LimitExceededError)
+    assert text.startswith("net.onnx: tensor 1: elements: 1,099,511,627,776 exceeds the limit of")
+
+
 # Constants
 
 
@@ -277,10 +296,14 @@ def test_scale_that_is_not_positive():
         ({"dims": [1, 4], "raw_data": b"\0" * 15}, "15 bytes of data where shape [1, 4] of float32 needs 16"),
         ({"dims": [1, 4], "raw_data": b""}, "0 bytes of data where shape [1, 4] of float32 needs 16"),
         ({"dims": [1, 4], "float_data": [1.0]}, "1 elements in float_data where shape [1, 4] needs 4"),
-        ({"dims": [4], "data_type": TensorProto.INT8, "int32_data": [1]}, "1 elements in int32_data where shape [4] needs 4"),
-        ({"dims": [5], "data_type": TensorProto.INT4, "raw_data": b"\0" * 5}, "5 bytes of data where shape [5] of int4 needs 3"),
-        ({"dims": [2**40, 2**40]}, "dimensions [1099511627776, 1099511627776] exceed the limits of 8 dimensions and 2,147,483,648 elements"),
-        ({"dims": [1] * 9}, "dimensions [1, 1, 1, 1, 1, 1, 1, 1, 1] exceed the limits of 8 dimensions and 2,147,483,648 elements"),
+        ({"dims": [4], "data_type": TensorProto.INT8, "int32_data": [1]},
+         "1 elements in int32_data where shape [4] needs 4"),
+        ({"dims": [5], "data_type": TensorProto.INT4, "raw_data": b"\0" * 5},
+         "5 bytes of data where shape [5] of int4 needs 3"),
+        ({"dims": [2**40, 2**40]},
+         "dimensions [1099511627776, 1099511627776] exceed the limits of 8 dimensions and 2,147,483,648 elements"),
+        ({"dims": [1] * 9},
+         "dimensions [1, 1, 1, 1, 1, 1, 1, 1, 1] exceed the limits of 8 dimensions and 2,147,483,648 elements"),
         ({"dims": [1], "data_type": TensorProto.STRING}, "0 strings where the shape needs 1"),
     ],
 )  # fmt: skip
@@ -334,11 +357,14 @@ NOT_ALLOWED = "is not allowed; write a path relative to the model, inside its di
         ({"location": "w.bin\0x"}, f"external data location 'w.bin\\x00x' {NOT_ALLOWED}"),
         ({}, "external data has no location"),
         ({"location": "no.bin"}, "external data file 'no.bin' is missing; put it in the model's directory"),
-        ({"location": "w.bin", "basepath": "/"}, "external data has the key 'basepath'; allowed are location, offset, length, checksum"),
+        ({"location": "w.bin", "basepath": "/"},
+         "external data has the key 'basepath'; allowed are location, offset, length, checksum"),
         ({"location": "w.bin", "offset": "-4"}, "external data offset '-4' is not a whole number of bytes"),
-        ({"location": "w.bin", "length": "9" * 19}, f"external data length '{'9' * 19}' is not a whole number of bytes"),
+        ({"location": "w.bin", "length": "9" * 19},
+         f"external data length '{'9' * 19}' is not a whole number of bytes"),
         ({"location": "w.bin", "length": "12"}, "external data has length 12, but shape and type need 16 bytes"),
-        ({"location": "w.bin", "offset": "4"}, "external data of 16 bytes at offset 4 ends after the file 'w.bin', which has 16 bytes"),
+        ({"location": "w.bin", "offset": "4"},
+         "external data of 16 bytes at offset 4 ends after the file 'w.bin', which has 16 bytes"),
     ],
 )  # fmt: skip
 def test_external_data_that_is_refused(folder, entries, text):

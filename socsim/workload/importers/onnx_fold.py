@@ -51,7 +51,7 @@ def fold(
     known = [v for v in results if v is not None]
     if len(known) != len(results) or not known:
         return None
-    if node.op_type in _VIEWS:
+    if node.op_type in _VIEWS and (data[0].flags.c_contiguous or not _copies(node, data[0])):
         return [read_only(_VIEWS[node.op_type](node, data, known[0]))]
     if any(v.dtype not in _PLAIN for v in (*known, *(v for v in operands if v is not None))):
         return None
@@ -69,6 +69,11 @@ def _measure(node: Node, shape: tuple[int, ...]) -> Array:
 
 def _reshape(_node: Node, data: list[Array], result: Value) -> Array:
     return data[0].reshape(result.shape)
+
+
+def _copies(node: Node, data: Array) -> bool:
+    """Whether the view of an array whose elements do not follow each other needs a large copy."""
+    return _VIEWS[node.op_type] is _reshape and data.size > MAX_ELEMENTS
 
 
 def _transpose(node: Node, data: list[Array], _result: Value) -> Array:

@@ -27,6 +27,7 @@ class Equivalent(NamedTuple):
         attributes: names of the attributes that shape the result.
         zero_point: position of the result's zero point, whose type the result has.
         floating: the result is float32 where the zero point is absent.
+        results: positions of the results that have this shape.
     """
 
     op_type: str
@@ -34,6 +35,7 @@ class Equivalent(NamedTuple):
     attributes: tuple[str, ...] = ()
     zero_point: int | None = None
     floating: bool = False
+    results: tuple[int, ...] = (0,)
 
 
 _WINDOW = ("auto_pad", "kernel_shape", "strides", "pads", "dilations", "group")
@@ -60,8 +62,8 @@ EQUIVALENTS = {
     "FastGelu": Equivalent("Identity"),
     "QuickGelu": Equivalent("Identity"),
     "BiasGelu": Equivalent("Identity"),
-    "SkipLayerNormalization": Equivalent("Identity"),
-    "SkipSimplifiedLayerNormalization": Equivalent("Identity"),
+    "SkipLayerNormalization": Equivalent("Identity", results=(0, 3)),
+    "SkipSimplifiedLayerNormalization": Equivalent("Identity", results=(0, 3)),
     "MultiHeadAttention": Equivalent("Identity"),
 }
 # These have the default domain's own definition, for more element types.

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from math import prod
 from typing import TYPE_CHECKING, Any
 
 from socsim.errors import MalformedModelError, join_faults
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
 
 DEFAULT_DOMAIN = ""
 MICROSOFT_DOMAIN = "com.microsoft"
+COMPUTED_ELEMENTS = 2**26  # of all constants that are computed; the rest have no data
 SUPPORTED_OPSETS = range(11, 27)
 PROMISED_OPSETS = range(13, 27)
 
@@ -88,6 +90,8 @@ class Model:
     outputs: list[str]
     notes: list[str] = field(default_factory=list)
     faults: list[str] = field(default_factory=list)
+    computed: int = 0
+    copies: dict[str, int] = field(default_factory=dict)
 
     def constant(self, name: str) -> Array | None:
         """Return the elements of a constant, or None for "" and for anything else."""
@@ -118,11 +122,19 @@ class Model:
 
     def fresh(self, stem: str) -> str:
         """Return a value name that the file does not use."""
-        name, count = stem, 0
+        name = stem
         while name in self.values:
-            count += 1
-            name = f"{stem}:{count}"
+            self.copies[stem] = self.copies.get(stem, 0) + 1
+            name = f"{stem}:{self.copies[stem]}"
         return name
+
+    def may_compute(self, value: Value) -> bool:
+        """Whether the elements of another constant may be computed from `value`; they count from then on.
+
+        A small file can name one large constant many times, so this bounds what comes of it.
+        """
+        self.computed += prod(value.shape)
+        return self.computed <= COMPUTED_ELEMENTS
 
     def raise_faults(self) -> None:
         """Raise what has been collected.

@@ -47,11 +47,13 @@ def _unpack_node(model: Model, node: Node) -> None:
     zero_points = _zero_points(points, units, blocks, bits)
     if zero_points is None:
         return
-    data = _unpack(packed, bits).reshape(units, blocks * block)[:, :depth]
-    table = tuple(float(s) for s in scales.reshape(-1))
     name = model.fresh(f"{node.inputs[1]}:unpacked")
-    quantization = Quantization(table, zero_points, 1, block)
-    model.values[name] = Value(name, _TYPES[bits], (units, depth), True, read_only(data), quantization)
+    value = Value(name, _TYPES[bits], (units, depth), True)
+    if model.may_compute(value):
+        value.data = read_only(_unpack(packed, bits).reshape(units, blocks * block)[:, :depth])
+    table = tuple(float(s) for s in scales.reshape(-1))
+    value.quantization = Quantization(table, zero_points, 1, block)
+    model.values[name] = value
     node.domain, node.op_type = DEFAULT_DOMAIN, "MatMul"
     node.inputs = [node.inputs[0], name, node.operand(5)]
     node.attributes = {"transB": 1}

@@ -41,6 +41,7 @@ _MOVEMENTS = frozenset(
         "GlobalMaxPool", "Identity", "DepthToSpace", "SpaceToDepth", "Expand", "Tile", "Split", "Dropout",
     }
 )  # fmt: skip
+_ACTIVATED = frozenset({*_WEIGHTED, "Add", "Sub", "Mul"})
 _INDEX_RESULT = frozenset({"ArgMax", "ArgMin"})
 
 
@@ -103,8 +104,8 @@ class _Fold:
         found = read_quantization(self.model, node, quantized, scale, zero_point, axis=axis, block_size=block)
         if found is None:
             return
-        assign(self.model, node, quantized, found)
-        node.inputs = node.inputs[:1]
+        name = assign(self.model, node, quantized, found)
+        node.inputs = [name] if node.op_type == _DQ else node.inputs[:1]
         if node.op_type == _DQ:
             self.real[node.outputs[0]] = node
 
@@ -117,7 +118,8 @@ class _Fold:
             value = self.model.values[node.inputs[0]]
             target = self.model.values[node.outputs[0]]
             if node.op_type == _Q and value.constant and target.quantization is not None:
-                target.data = quantize(value, target.quantization, target.dtype)
+                usable = self.model.may_compute(value)
+                target.data = quantize(value, target.quantization, target.dtype) if usable else None
                 target.constant = True
                 self.removed.add(node)
 
@@ -162,8 +164,8 @@ class _Fold:
             self._write_integers(node, position, found)
 
     def _fused_activation(self, node: Node) -> Node | None:
-        """Return the Relu or Clip(0, 6) between a convolution or matrix multiplication and its quantizer."""
-        if node.op_type not in _WEIGHTED or node.outputs[0] in self.outputs:
+        """Return the Relu or Clip(0, 6) between an operator that can apply it and its quantizer."""
+        if node.op_type not in _ACTIVATED or node.outputs[0] in self.outputs:
             return None
         readers = self.consumers.get(node.outputs[0], [])
         if len(readers) == 1 and _activation(readers[0], self.model) != "NONE":
@@ -252,7 +254,8 @@ class _Fold:
     def _settle(self, name: str, node: Node) -> None:
         source, target = self.model.values[node.inputs[0]], self.model.values[name]
         if source.quantization is not None:
-            target.constant, target.data = True, dequantize(source, source.quantization)
+            usable = self.model.may_compute(source)
+            target.constant, target.data = True, dequantize(source, source.quantization) if usable else None
             self.removed.add(node)
 
     def _note(self, borders: int) -> None:

@@ -78,30 +78,30 @@ def _concat_form(node: Node) -> _Form:
 
 
 def _rewrite(model: Model, node: Node, form: _Form) -> None:
-    for position, operand in enumerate(form.operands):
-        _quantize_operand(model, node, form, position, operand)
+    inputs = [_quantize_operand(model, node, form, i, operand) for i, operand in enumerate(form.operands)]
     if form.result and node.operand(form.result[0]):
         scale, zero_point = (node.operand(i) for i in form.result)
         assign(model, node, node.outputs[0], read_quantization(model, node, node.outputs[0], scale, zero_point))
-    inputs = [node.operand(operand.data) for operand in form.operands]
     bias = node.operand(form.bias) if form.bias >= 0 else ""
     if bias:
-        _quantize_bias(model, inputs, bias)
-        inputs.append(bias)
+        inputs.append(_quantize_bias(model, node, inputs, bias))
     node.domain, node.op_type, node.inputs = DEFAULT_DOMAIN, form.op_type, inputs
 
 
-def _quantize_operand(model: Model, node: Node, form: _Form, position: int, operand: _Operand) -> None:
+def _quantize_operand(model: Model, node: Node, form: _Form, position: int, operand: _Operand) -> str:
+    """Move an operand's scale and zero point into its quantization, and return its name."""
     name = node.operand(operand.data)
     scale = node.operand(operand.scale) if operand.scale >= 0 else ""
     zero_point = node.operand(operand.zero_point) if operand.zero_point >= 0 else ""
     axis = _axis(node, form, position, len(model.shape(name)))
     if scale:
-        assign(model, node, name, read_quantization(model, node, name, scale, zero_point, axis=axis))
-    elif zero_point and not model.is_constant(zero_point):
+        found = read_quantization(model, node, name, scale, zero_point, axis=axis)
+        return assign(model, node, name, found)
+    if zero_point and not model.is_constant(zero_point):
         node.attributes[f"zero_point_{position}"] = zero_point
     elif zero_point:
         node.attributes[f"zero_point_{position}"] = tuple(int(z) for z in _flat(model, zero_point))
+    return name
 
 
 def _flat(model: Model, name: str) -> list[int]:
@@ -134,8 +134,8 @@ def _axis(node: Node, form: _Form, position: int, rank: int) -> int | None:
     return rule(node, position, rank) if rule else None
 
 
-def _quantize_bias(model: Model, inputs: list[str], bias: str) -> None:
-    value = model.values[bias]
-    if value.quantization is None and value.dtype.is_integer:
-        left, right = (model.values[name].quantization for name in inputs[:2])
-        value.quantization = bias_quantization(left, right)
+def _quantize_bias(model: Model, node: Node, inputs: list[str], bias: str) -> str:
+    if not model.values[bias].dtype.is_integer:
+        return bias
+    left, right = (model.values[name].quantization for name in inputs[:2])
+    return assign(model, node, bias, bias_quantization(left, right))

@@ -7,11 +7,12 @@ from typing import TYPE_CHECKING
 
 from socsim.workload.dtypes import DType
 from socsim.workload.graph import Quantization
+from socsim.workload.importers.onnx_model import Value
 from socsim.workload.importers.onnx_tensors import read_only
 
 if TYPE_CHECKING:
     from socsim.workload.graph import Array
-    from socsim.workload.importers.onnx_model import Model, Node, Value
+    from socsim.workload.importers.onnx_model import Model, Node
 
 
 def read_quantization(
@@ -62,6 +63,8 @@ def _fault(
     scales: Array, points: Array, shape: tuple[int, ...], axis: int | None, block_size: int, dtype: DType
 ) -> str:
     count = scales.size
+    if block_size < 0:
+        return f"block size {block_size}; it is 0 or more"
     if not all(isfinite(float(s)) and float(s) > 0 for s in scales.reshape(-1)):
         return "scales are not all positive and finite"
     if points.size not in (1, count):
@@ -91,21 +94,26 @@ def integer_range(dtype: DType) -> tuple[int, int]:
     return -(2 ** (dtype.bits - 1)), 2 ** (dtype.bits - 1) - 1
 
 
-def assign(model: Model, node: Node, name: str, quantization: Quantization | None) -> None:
-    """Give a value its quantization, and note a fault where it already has another."""
+def assign(model: Model, node: Node, name: str, quantization: Quantization | None) -> str:
+    """Give a value its quantization, and return its name.
+
+    Exporters merge equal constants, so a constant may be read with two quantizations: the second reader
+    gets a twin of it. Two quantizations of any other value are a fault.
+    """
     if quantization is None:
-        return
+        return name
     value = model.values[name]
     if value.quantization is None:
         value.quantization = quantization
-    elif value.quantization != quantization and not _is_integer_only(value.quantization):
+    elif value.quantization != quantization and value.constant:
+        twin = model.fresh(f"{name}:twin")
+        model.values[twin] = Value(twin, value.dtype, value.shape, True, value.data, quantization)
+        return twin
+    elif value.quantization != quantization:
         model.faults.append(
             f"{node.at}: {name!r} has another quantization elsewhere; give each value one scale and one zero point"
         )
-
-
-def _is_integer_only(quantization: Quantization) -> bool:
-    return set(quantization.scales) == {1.0}
+    return name
 
 
 def _along(values: tuple[float, ...] | tuple[int, ...], value: Value, quantization: Quantization, dtype: str) -> Array:
@@ -119,9 +127,9 @@ def _along(values: tuple[float, ...] | tuple[int, ...], value: Value, quantizati
     shape = list(value.shape)
     if block is None:
         return table.reshape([d if i == axis else 1 for i, d in enumerate(shape)])
-    length = shape[axis]
-    shape[axis] = -(-length // block)
-    return np.repeat(table.reshape(shape), block, axis=axis).take(range(length), axis=axis)
+    blocks = np.arange(shape[axis]) // block
+    shape[axis] = -(-shape[axis] // block)
+    return table.reshape(shape).take(blocks, axis=axis)
 
 
 def dequantize(value: Value, quantization: Quantization) -> Array | None:

@@ -260,7 +260,7 @@ class _Inference:
         result = found["result"]
         dtype = microsoft.result_type(node, self.model.values)
         result.tensor_type.elem_type = ELEMENT_TYPES[dtype] if dtype is not None else 0
-        return {node.outputs[0]: result}
+        return {node.outputs[i]: result for i in equivalent.results if i < len(node.outputs)}
 
     def _type(self, name: str) -> Any:
         from onnx import helper

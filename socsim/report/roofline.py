@@ -1,0 +1,226 @@
+"""Rooflines: what operators attain, or could attain, under the peaks of units and memories."""
+
+from __future__ import annotations
+
+from math import atan2, degrees, log10, sqrt
+from typing import TYPE_CHECKING
+
+from socsim.quantities import PS_PER_S, format_si
+from socsim.report.drawing import Labels, new_axes, record_colours, set_title, settle, unit_colours
+from socsim.report.formats import format_rate
+from socsim.report.sinks import terminal_text
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
+    from matplotlib.axes import Axes
+
+    from socsim.records import AnalysisRecord, Ceiling, MemoryRecord, OperatorRecord, RunRecord, UnitRecord
+
+_FIGSIZE = (8.5, 5.2)
+_WIDE_FIGSIZE = (10.5, 5.2)
+_LABELLED = 6
+_LARGEST_MARKER = 500.0
+_SMALLEST_MARKER = 14.0
+
+
+def roofline(record: RunRecord, ax: Axes | None = None, unit: str | None = None) -> Axes:
+    """Draw attained operations a second against operations for each external byte, one point an operator.
+
+    The area of a point is the operator's latency. Operators without MACs, or whose operands all stay on
+    chip, have no place on the axes; a line under the figure counts them.
+
+    Args:
+        record: the run.
+        ax: axes to draw on; a new figure where absent.
+        unit: only this unit; all where absent.
+
+    Raises:
+        ValueError: a unit that the run did not use.
+    """
+    units = [u for u in record.units if unit in {None, u.name}]
+    if unit is not None and not units:
+        msg = f"the run did not use a unit {unit!r}; it used {', '.join(u.name for u in record.units)}"
+        raise ValueError(msg)
+    ax = ax or new_axes(_FIGSIZE)
+    memory = _external(record)
+    names = {u.name for u in units}
+    costed = [op for op in record.operators if op.unit in names and op.latency_ps]
+    points = [op for op in costed if op.arithmetic_intensity]
+    colours = record_colours(record)
+    _set_axes(ax, [_point(op) for op in points], _ridges(units, memory))
+    _draw_points(ax, points, colours)
+    hidden = len(costed) - len(points)
+    note = f"; {hidden} of {len(costed)} operators without MACs or external bytes are not shown" if hidden else ""
+    ax.set_xlabel(f"operations for each external byte{note}")
+    ax.set_ylabel("operations/s")
+    set_title(ax, f"Roofline of {record.model} on {record.platform}")
+    settle(ax)
+    labels = Labels(ax)
+    for entry in units:
+        _draw_roof(ax, entry, memory, colours[entry.name], labels)
+    if points:
+        _legend(ax, labels)
+    _label_points(points, labels)
+    return ax
+
+
+def _legend(ax: Axes, labels: Labels) -> None:
+    from matplotlib.collections import PathCollection
+
+    legend = ax.legend(loc="best", fontsize=8, title="area: latency", title_fontsize=8, framealpha=0.9)
+    for handle in legend.legend_handles:
+        if isinstance(handle, PathCollection):
+            handle.set_sizes([40.0])
+    labels.block_box(legend.get_window_extent())
+
+
+def _external(record: RunRecord) -> MemoryRecord | None:
+    """Return the memory off chip that moved most; the record's intensities count its bytes."""
+    outside = [m for m in record.memories if m.kind != "sram"]
+    return max(outside, key=lambda m: m.read_bytes + m.write_bytes, default=None)
+
+
+def _point(op: OperatorRecord) -> tuple[float, float]:
+    return op.arithmetic_intensity or 0.0, 2 * op.macs * PS_PER_S / (op.latency_ps or 1)
+
+
+def _ridges(units: Iterable[UnitRecord], memory: MemoryRecord | None) -> list[tuple[float, float]]:
+    if memory is None or not memory.bytes_per_s:
+        return []
+    peaks = [2 * u.peak_macs_per_s for u in units if u.peak_macs_per_s]
+    return [(peak / memory.bytes_per_s, float(peak)) for peak in peaks]
+
+
+def _set_axes(ax: Axes, points: Sequence[tuple[float, float]], ridges: Sequence[tuple[float, float]]) -> None:
+    """Set logarithmic axes that hold all points and the ridges, with room for labels."""
+    ax.set_xscale("log")
+    ax.set_yscale("log")
+    shown = [(x, y) for x, y in (*points, *ridges) if x > 0 and y > 0] or [(1.0, 1e9)]
+    xs, ys = zip(*shown, strict=True)
+    ax.set_xlim(min(xs) / 4, max(xs) * 8)
+    ax.set_ylim(min(ys) / 4, max(ys) * 4)
+    ax.grid(visible=True, which="major", lw=0.4, color="#dddddd")
+    ax.set_axisbelow(True)
+
+
+def _draw_roof(ax: Axes, unit: UnitRecord, memory: MemoryRecord | None, colour: str, labels: Labels) -> None:
+    if not unit.peak_macs_per_s:
+        return
+    peak = 2 * unit.peak_macs_per_s
+    left, right = ax.get_xlim()
+    rate = memory.bytes_per_s if memory else 0
+    ridge = min(max(peak / rate, left), right) if rate else left
+    xs = [left, ridge, right]
+    ys = [min(peak, rate * x) if rate else peak for x in xs]
+    ax.plot(xs, ys, color=colour, lw=1.6, zorder=2)
+    labels.block_line(list(zip(xs, ys, strict=True)))
+    note = f"{terminal_text(unit.name, 20)} peak {format_si(peak, 'op/s', digits=4)}"
+    _note(ax, note, (right, peak), (-4, 4), colour)
+    if memory is not None and left < ridge < right:
+        _note(ax, f"ridge {peak / rate:.4g} op/B", (ridge, peak), (-4, 4), colour)
+        ax.plot([ridge], [peak], marker="o", ms=4, color=colour)
+        _name_slope(ax, memory, (max(left, ax.get_ylim()[0] / rate), ridge))
+
+
+def _note(ax: Axes, text: str, at: tuple[float, float], offset: tuple[float, float], colour: str) -> None:
+    ax.annotate(
+        text, at, xytext=offset, textcoords="offset points", ha="right", fontsize=8, color=colour, parse_math=False
+    )  # fmt: skip
+
+
+def _name_slope(ax: Axes, memory: MemoryRecord, span: tuple[float, float]) -> None:
+    """Write the memory's rate along the slope, a little above it."""
+    points = [ax.transData.transform((x, memory.bytes_per_s * x)) for x in span]
+    angle = degrees(atan2(points[1][1] - points[0][1], points[1][0] - points[0][0]))
+    middle = 10 ** (0.6 * log10(span[0]) + 0.4 * log10(span[1]))
+    ax.annotate(
+        f"{terminal_text(memory.name, 20)} {format_rate(memory.bytes_per_s)}", (middle, memory.bytes_per_s * middle),
+        xytext=(-3, 5), textcoords="offset points", rotation=angle, rotation_mode="anchor", fontsize=8,
+        color="#444444", ha="center", parse_math=False,
+    )  # fmt: skip
+
+
+def _marker(value: float, largest: float) -> float:
+    return max(_LARGEST_MARKER * value / largest, _SMALLEST_MARKER) if largest else _SMALLEST_MARKER
+
+
+def _draw_points(ax: Axes, points: Sequence[OperatorRecord], colours: dict[str, str]) -> None:
+    longest = max((op.latency_ps or 0 for op in points), default=0)
+    for unit in dict.fromkeys(op.unit for op in points):
+        mine = [op for op in points if op.unit == unit]
+        xs, ys = zip(*(_point(op) for op in mine), strict=True)
+        areas = [_marker(op.latency_ps or 0, longest) for op in mine]
+        label = f"{terminal_text(unit, 20)}: {len(mine)} operators".replace("$", r"\$")
+        ax.scatter(xs, ys, s=areas, color=colours[unit], alpha=0.55, edgecolors="black", lw=0.4, zorder=3, label=label)
+
+
+def _label_points(points: Sequence[OperatorRecord], labels: Labels) -> None:
+    """Name the operators that take longest, where there is room."""
+    longest = max((op.latency_ps or 0 for op in points), default=0)
+    radius = {op.index: _radius(labels.ax, _marker(op.latency_ps or 0, longest)) for op in points}
+    for op in points:
+        labels.block(*_point(op), radius=radius[op.index])
+    seen: set[tuple[float, float]] = set()
+    for op in sorted(points, key=lambda op: -(op.latency_ps or 0)):
+        if _point(op) not in seen and len(seen) < _LABELLED:
+            seen.add(_point(op))
+            labels.add(*_point(op), f"{op.index} {terminal_text(op.type, 24)}", radius[op.index])
+
+
+def _radius(ax: Axes, area: float) -> float:
+    """Return the pixels of a marker whose area is in square points."""
+    return sqrt(area) / 2 * ax.figure.dpi / 72
+
+
+# --- before anything is timed -------------------------------------------------------------------------
+
+
+def analysis_roofline(record: AnalysisRecord, ax: Axes | None = None) -> Axes:
+    """Draw the ceilings of every unit and type, and the operators under the highest ceiling of their unit.
+
+    The area of a point is the operator's MACs; its height is what the ceiling allows, not a prediction.
+    """
+    ax = ax or new_axes(_WIDE_FIGSIZE)
+    best: dict[str, Ceiling] = {}
+    for ceiling in record.ceilings:
+        if ceiling.unit not in best or ceiling.operations_per_s > best[ceiling.unit].operations_per_s:
+            best[ceiling.unit] = ceiling
+    points = [
+        (op.unit, op.macs, op.arithmetic_intensity, _attainable(best[op.unit], op.arithmetic_intensity))
+        for op in record.operators
+        if op.arithmetic_intensity and op.unit in best
+    ]
+    ridges = [(c.operations_per_s / c.bytes_per_s, float(c.operations_per_s)) for c in record.ceilings if c.bytes_per_s]
+    _set_axes(ax, [(x, y) for _, _, x, y in points], ridges)
+    colours = unit_colours(best)
+    for ceiling in record.ceilings:
+        _draw_ceiling(ax, ceiling, colours[ceiling.unit], is_best=ceiling is best[ceiling.unit])
+    most = max((macs for _, macs, _, _ in points), default=0)
+    for unit, macs, x, y in points:
+        ax.scatter(
+            [x], [y], s=_marker(macs, most), color=colours[unit], alpha=0.5, edgecolors="black", lw=0.4, zorder=3
+        )
+    ax.set_xlabel("operations for each byte, if every operand moved once")
+    ax.set_ylabel("attainable operations/s")
+    set_title(ax, f"Ceilings of {record.platform} over {record.model}")
+    if record.ceilings:
+        ax.legend(
+            loc="upper left", bbox_to_anchor=(1.01, 1), fontsize=7, title="area of points: MACs", title_fontsize=7
+        )
+    return ax
+
+
+def _attainable(ceiling: Ceiling, intensity: float) -> float:
+    return min(float(ceiling.operations_per_s), ceiling.bytes_per_s * intensity)
+
+
+def _draw_ceiling(ax: Axes, ceiling: Ceiling, colour: str, *, is_best: bool) -> None:
+    left, right = ax.get_xlim()
+    ridge = ceiling.operations_per_s / ceiling.bytes_per_s if ceiling.bytes_per_s else left
+    xs = sorted({left, min(max(ridge, left), right), right})
+    label = f"{terminal_text(f'{ceiling.unit} {ceiling.dtype}', 30)} {format_si(ceiling.operations_per_s, 'op/s')}"
+    ax.plot(
+        xs, [_attainable(ceiling, x) for x in xs], color=colour, lw=1.6 if is_best else 0.8, zorder=2,
+        ls="-" if is_best else "--", label=label.replace("$", r"\$"),
+    )  # fmt: skip

@@ -1,0 +1,142 @@
+"""NPU cycles, computed by hand: ceilings of loop bounds over an 8 x 8 array at 1 GHz."""
+
+from __future__ import annotations
+
+import pytest
+from small_world import Net, one_conv, small_soc
+
+from socsim.pipeline import Options, run_graph
+from socsim.workload.dtypes import DType
+
+PS_PER_CYCLE = 1000
+
+
+@pytest.fixture(scope="module")
+def soc(tmp_path_factory):
+    return small_soc(tmp_path_factory.mktemp("soc"))
+
+
+def first(graph, soc, **options):
+    return run_graph(graph, soc, Options(unit="npu", **options)).operators[0]
+
+
+def cycles(graph, soc, **options):
+    return first(graph, soc, **options).compute_ps / PS_PER_CYCLE
+
+
+def depthwise_net(channels, dtype=DType.INT8):
+    net = Net(dtype)
+    return net.graph(net.depthwise(net.input(1, 8, 8, channels)))
+
+
+@pytest.mark.parametrize(
+    ("size", "depth", "channels", "kernel", "expected"),
+    [
+        (8, 8, 8, 1, 64),  # one step for each position
+        (8, 20, 12, 3, 3 * 2 * 9 * 36),  # ceil(20/8) x ceil(12/8) x 3 x 3 x 6 x 6
+        (8, 16, 16, 3, 2 * 2 * 9 * 36),
+        (8, 17, 16, 3, 3 * 2 * 9 * 36),  # one channel more costs a whole step more
+        (8, 3, 16, 3, 1 * 2 * 9 * 36),  # three channels starve eight rows
+        (1, 64, 24, 1, 8 * 3),
+    ],
+)
+def test_a_convolution_takes_the_product_of_its_ceilings(soc, size, depth, channels, kernel, expected):
+    assert cycles(one_conv(size, depth, channels, kernel), soc) == expected
+
+
+@pytest.mark.parametrize(("channels", "expected"), [(8, 324), (12, 648), (16, 648), (17, 972)])
+def test_depthwise_layers_use_their_own_unrolling(soc, channels, expected):
+    assert cycles(depthwise_net(channels), soc) == expected  # ceil(channels/8) x 3 x 3 x 6 x 6
+
+
+def test_a_fully_connected_layer_has_no_position_to_share_weights_over(soc):
+    net = Net()
+    assert cycles(net.graph(net.dense(net.input(1, 100), 50)), soc) == 13 * 7
+
+
+@pytest.mark.parametrize(("dtype", "factor"), [(DType.INT8, 1), (DType.INT16, 2), (DType.FLOAT16, 2)])
+def test_wider_types_take_their_share_of_the_rate(soc, dtype, factor):
+    net = Net(dtype)
+    assert cycles(net.graph(net.conv(net.input(1, 8, 8, 20), 12, 3)), soc) == factor * 1944
+
+
+def test_a_batch_multiplies_steps(soc):
+    assert cycles(one_conv(8, 20, 12, 3), soc, batch=3) == 3 * 1944
+
+
+def test_two_cores_share_output_rows(soc):
+    row = first(one_conv(8, 20, 12, 3), soc, cores=2)
+    assert row.compute_ps == 972 * PS_PER_CYCLE
+    assert row.sync_ps == 2 * 10**6
+
+
+def test_two_cores_cannot_share_what_does_not_divide(soc):
+    assert cycles(one_conv(1, 64, 8, 1), soc, cores=2) == 8  # one position, one block of channels
+
+
+def test_a_systolic_array_pays_fill_and_drain_for_each_block_of_weights(soc):
+    systolic = soc.with_({"units.npu.array.systolic": True})
+    blocks = 3 * 2 * 9
+    assert cycles(one_conv(8, 20, 12, 3), systolic) == 1944 + blocks * (8 + 8 - 2)
+
+
+def test_an_unrolling_of_positions_rounds_up_positions(soc):
+    tiled = soc.with_({"units.npu.array.unroll": {"P": 4, "C": 8, "K": 2}})
+    assert cycles(one_conv(8, 20, 12, 3), tiled) == 2 * 3 * 6 * 9 * 6  # ceil(6/4), ceil(20/8), ceil(12/2), 3 x 3, 6
+
+
+def test_the_vector_unit_binds_where_the_array_has_less_to_do(soc):
+    narrow = soc.with_({"units.npu.vector": 1})
+    assert cycles(one_conv(8, 8, 8, 1), narrow) == 8 * 8 * 8
+
+
+def test_element_wise_operators_run_on_the_vector_unit(soc):
+    net = Net()
+    row = first(net.graph(net.op("ADD", [net.input(1, 8, 8, 8), net.input(1, 8, 8, 8)])), soc)
+    assert row.compute_ps == 8 * 8 * 8 // 8 * PS_PER_CYCLE
+    assert row.executed_macs == 0
+
+
+def test_executed_macs_are_nominal_and_utilisation_follows_from_time(soc):
+    row = first(one_conv(8, 20, 12, 3), soc)
+    assert row.macs == row.executed_macs == 20 * 12 * 9 * 36
+    assert row.utilisation == row.macs * 10**12 / (64 * 10**9 * row.latency_ps)
+
+
+def test_operands_that_fit_move_once(soc):
+    row = first(one_conv(8, 20, 12, 3), soc)
+    assert (row.read_bytes, row.write_bytes, row.weight_bytes) == (8 * 8 * 20 + 12 * 9 * 20, 6 * 6 * 12, 12 * 9 * 20)
+    assert row.dram_bytes == row.read_bytes + row.write_bytes
+
+
+def test_operands_that_do_not_fit_move_again(soc):
+    graph = one_conv(32, 64, 64, 3)  # 65,536 B of input and 36,864 B of weights through 16 KiB
+    row = first(graph, soc)
+    inputs, weights = 32 * 32 * 64, 64 * 9 * 64
+    assert row.read_bytes in {n * inputs + weights for n in range(2, 9)} | {inputs + n * weights for n in range(2, 9)}
+    assert first(graph, soc.with_({"units.npu.buffer": "1 MiB"})).read_bytes == inputs + weights
+
+
+def test_traffic_never_grows_with_the_buffer(soc):
+    graph = one_conv(32, 64, 64, 3)
+    moved = [first(graph, soc.with_({"units.npu.buffer": f"{kib} KiB"})).read_bytes for kib in (4, 8, 16, 32, 64, 128)]
+    assert moved == sorted(moved, reverse=True)
+    assert moved[0] > moved[-1]
+
+
+def test_the_parts_of_one_layer_by_hand(soc):
+    row = first(one_conv(8, 8, 8, 1), soc)
+    # Prologue: one of eight input stripes and the only block of weights; epilogue: one of eight output rows.
+    # Steady state moves the other 448 + 448 B in 224 ns beside 64 ns of compute. 250 ps a byte throughout.
+    assert row.dispatch_ps == 60_000_000 + 7_400_000 + 1_000_000
+    assert row.compute_ps == 64_000
+    assert row.memory_wait_ps == (64 + 64 + 64) * 250 + (896 * 250 - 64_000)
+    assert row.latency_ps == row.dispatch_ps + row.compute_ps + row.memory_wait_ps
+    assert row.bound == "dispatch"
+
+
+def test_the_explanation_holds_the_ceilings_and_the_cycles(soc):
+    record = run_graph(one_conv(8, 20, 12, 3), soc, Options(unit="npu"))
+    words = "\n".join(record.explanations[0].terms)
+    for text in ("C 20/8", "K 12/8", "1,944 cycles", "77,760 MACs", "16 KiB", "1,280 B", "2,160 B", "432 B"):
+        assert text in words

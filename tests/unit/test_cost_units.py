@@ -1,0 +1,192 @@
+"""Costs on every kind of unit: positive, within peak, and never worse on faster hardware."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from functools import cache
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from small_world import PROPERTY, Net, one_conv, small_soc
+
+from socsim.cost.model import UnitContext
+from socsim.cost.models import cost_model
+from socsim.cost.work import Kernel, Operand
+from socsim.engine.fabric import Fabric
+from socsim.engine.simulation import Job, analyse
+from socsim.pipeline import Options, run_graph
+from socsim.platform.loader import load_platform
+from socsim.workload.loops import LoopNest
+from socsim.workload.operators import OPERATORS, Category
+
+# One unit of every kind, with a type that it multiplies.
+UNITS = {
+    "npu": ("rk3588", "npu", "int8"),
+    "cpu": ("rk3588", "cpu_big", "int8"),
+    "gpu": ("rk3588", "gpu", "float16"),
+    "dsp": ("qcs6490", "dsp", "int8"),
+    "sensing_hub": ("qcs6490", "sensing_hub", "int8"),
+}
+kinds = pytest.mark.parametrize("kind", UNITS)
+TIMED = [name for name, spec in OPERATORS.items() if spec.vector_ops]
+
+
+@cache
+def platform(name):
+    return load_platform(name)
+
+
+def model_of(kind, soc=None, cores=None, **context):
+    name, unit, _ = UNITS[kind]
+    soc = soc or platform(name)
+    return cost_model(
+        UnitContext(unit, soc.unit(unit), soc.unit_hz(unit), cores or soc.default_cores(unit), soc.runtime(unit), **context)
+    )
+
+
+def kernel(kind, operator="CONV_2D", nest=None, elements=1000, size=65_536):
+    name, unit, dtype = UNITS[kind]
+    memory = platform(name).unit(unit).activations[-1]
+    category = OPERATORS[operator].category
+    loops = (nest or LoopNest(k=32, c=32, p=8, q=8, r=3, s=3),) if category is Category.MAC else ()
+    weights = (Operand(32 * 32 * 9, memory),) if loops else ()
+    bits = 16 if dtype == "float16" else 8
+    return Kernel(
+        operator, category, dtype, loops, elements * OPERATORS[operator].vector_ops, bits, (Operand(size, memory),), weights,
+        (Operand(size, memory),),
+    )  # fmt: skip
+
+
+def time_of(kind, work, soc=None):
+    name, unit, _ = UNITS[kind]
+    soc = soc or platform(name)
+    job = Job(0, unit, soc.unit_hz(unit), 0, 0, work.phases, ())
+    return analyse([job], Fabric(soc, {})).makespan_ps
+
+
+def compute(work):
+    return sum(phase.compute_cycles for phase in work.phases)
+
+
+@kinds
+def test_every_operator_takes_time_and_energy_on_every_kind_of_unit(kind):
+    model = model_of(kind)
+    for operator in TIMED:
+        work = model.work(kernel(kind, operator))
+        assert compute(work) > 0, operator
+        assert time_of(kind, work) > 0, operator
+        assert work.executed_macs + work.vector_elements > 0, operator
+        assert work.terms, operator
+
+
+@kinds
+def test_arithmetic_is_counted_once(kind):
+    asked = kernel(kind)
+    work = model_of(kind).work(asked)
+    assert work.executed_macs == asked.macs == 32 * 32 * 9 * 64
+    assert work.vector_elements == asked.vector_elements
+
+
+def faster(kind, clock):
+    """Return the platform of a kind's unit with another clock for it."""
+    name, unit, _ = UNITS[kind]
+    return platform(name).with_({f"units.{unit}.clock": clock})
+
+
+@kinds
+@pytest.mark.parametrize("operator", ["CONV_2D", "ADD", "SOFTMAX", "CONCATENATION", "MAX_POOL_2D"])
+def test_a_faster_clock_is_never_slower(kind, operator):
+    asked = kernel(kind, operator)
+    times = []
+    for clock in ("100 MHz", "250 MHz", "500 MHz", "1000 MHz", "2 GHz"):
+        soc = faster(kind, clock)
+        times.append(time_of(kind, model_of(kind, soc).work(asked), soc))
+    assert times == sorted(times, reverse=True)
+    assert times[0] > times[-1]
+
+
+@pytest.mark.parametrize("operator", ["CONV_2D", "ADD", "SOFTMAX", "CONCATENATION", "MAX_POOL_2D"])
+@pytest.mark.parametrize(("kind", "most"), [("cpu", 4), ("npu", 3)])
+def test_more_cores_never_take_more_cycles(kind, most, operator):
+    asked = kernel(kind, operator)
+    counted = [compute(model_of(kind, cores=cores).work(asked)) for cores in range(1, most + 1)]
+    assert counted == sorted(counted, reverse=True)
+    assert counted[0] > counted[-1]
+
+
+@pytest.mark.parametrize(("kind", "path"), [("gpu", "units.gpu.compute_units"), ("dsp", "units.dsp.threads")])
+def test_more_parallel_hardware_never_takes_more_cycles(kind, path):
+    counted = []
+    for amount in (1, 2, 4, 8):
+        soc = platform(UNITS[kind][0]).with_({path: amount})
+        counted.append(compute(model_of(kind, soc).work(kernel(kind))))
+    assert counted == sorted(counted, reverse=True)
+    assert counted[0] > counted[-1]
+
+
+nests = st.builds(
+    LoopNest,
+    n=st.integers(1, 2), g=st.sampled_from([1, 1, 2, 32]), k=st.integers(1, 100), c=st.integers(1, 100),
+    p=st.integers(1, 30), q=st.integers(1, 30), r=st.sampled_from([1, 3, 5]), s=st.sampled_from([1, 3, 5]),
+)  # fmt: skip
+
+
+@PROPERTY
+@given(st.sampled_from(sorted(UNITS)), nests)
+def test_no_nest_exceeds_the_peak_of_its_unit(kind, nest):
+    model = model_of(kind)
+    asked = kernel(kind, nest=nest)
+    assert model.work(asked).executed_macs <= compute(model.work(asked)) * model.rates()[asked.dtype]
+
+
+@PROPERTY
+@given(st.sampled_from(sorted(UNITS)), nests)
+def test_every_operand_moves_at_least_once_unless_a_cache_holds_it(kind, nest):
+    asked = kernel(kind, nest=nest, size=16 * 2**20)  # larger than every cache
+    moved = [t for phase in model_of(kind).work(asked).phases for t in phase.transfers]
+    assert sum(t.read_bytes for t in moved) >= asked.input_bytes + asked.weight_bytes
+    assert sum(t.write_bytes for t in moved) == asked.output_bytes
+
+
+@pytest.mark.parametrize("kind", ["cpu", "gpu"])
+def test_caches_keep_small_activations_and_resident_weights(kind):
+    asked = kernel(kind, size=4096)
+    cold, warm = (model_of(kind, weights_resident=flag).work(asked) for flag in (False, True))
+    assert [sum(t.read_bytes for t in p.transfers) for p in cold.phases] == [asked.weight_bytes]
+    assert [p.transfers for p in warm.phases] == [()]
+    assert (cold.weight_bytes, warm.weight_bytes) == (asked.weight_bytes, 0)
+
+
+def test_a_thin_last_wave_costs_a_whole_one_on_a_gpu():
+    model = model_of("gpu")  # 4 compute units, work-groups of 32 x 32
+    waves = [
+        compute(model.work(kernel("gpu", nest=LoopNest(k=32, c=256, p=32, q=groups), elements=0)))
+        for groups in (1, 4, 5, 8)
+    ]
+    assert waves[0] == waves[1] < waves[2] == waves[3] == 2 * waves[0]
+
+
+def test_cpu_cycles_follow_the_rate_and_the_kernel_family(tmp_path):
+    soc = small_soc(tmp_path)
+    share = soc.runtime("cpu").efficiency.get("convolution", 1)
+    row = run_graph(one_conv(8, 16, 16, 1), soc, Options(unit="cpu", cores=1)).operators[0]
+    macs, vector = 64 * 16 * 16, 64 * 16 / 16 / soc.runtime("cpu").efficiency.get("elementwise", 1)
+    feed = (macs // 4 + macs // 16 + 64 * 16) / 16
+    assert row.compute_ps / 1000 == pytest.approx(max(macs / (8 * share), feed) + vector, abs=2)
+
+
+def test_a_sensing_hub_wakes_once_before_its_first_operator():
+    net = Net()
+    x = net.conv(net.conv(net.input(1, 8, 8, 8), 8), 8)
+    record = run_graph(net.graph(x), platform("qcs6490"), Options(unit="sensing_hub"))
+    wake = platform("qcs6490").unit("sensing_hub").states[0].wake.value
+    assert [row.sync_ps for row in record.operators] == [wake, 0]
+
+
+@kinds
+def test_models_keep_no_state(kind):
+    model, asked = model_of(kind), kernel(kind)
+    first = model.work(asked)
+    model.work(replace(asked, vector_elements=5))
+    assert model.work(asked) == first
