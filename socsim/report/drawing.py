@@ -128,7 +128,7 @@ class Labels:
             left = at_x + gap if right > 0 else at_x - gap - width
             low = at_y + up * height - height / 2
             box = (left, low, left + width, low + height)
-            if self._is_free(box):
+            if self.is_free(box):
                 self.taken.append(box)
                 at = self.ax.transData.inverted().transform((left, low + height / 2))
                 self.ax.annotate(
@@ -156,7 +156,8 @@ class Labels:
         """Keep labels off a matplotlib bounding box in pixels."""
         self.taken.append((box.x0, box.y0, box.x1, box.y1))
 
-    def _is_free(self, box: tuple[float, float, float, float]) -> bool:
+    def is_free(self, box: tuple[float, float, float, float]) -> bool:
+        """Return whether a box (left, low, right, high) in pixels lies inside the axes and off everything."""
         frame = self.ax.get_window_extent()
         inside = frame.x0 < box[0] and box[2] < frame.x1 and frame.y0 < box[1] and box[3] < frame.y1
         return inside and not any(

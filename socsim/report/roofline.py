@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from math import atan2, degrees, log10, sqrt
+from math import atan2, cos, degrees, log10, sin, sqrt
 from typing import TYPE_CHECKING
 
 from socsim.quantities import PS_PER_S, format_si
-from socsim.report.drawing import Labels, new_axes, record_colours, set_title, settle, unit_colours
+from socsim.report.drawing import Labels, new_axes, record_colours, set_title, settle, text_width, unit_colours
 from socsim.report.formats import format_rate
 from socsim.report.sinks import terminal_text
 
@@ -20,6 +20,8 @@ if TYPE_CHECKING:
 _FIGSIZE = (8.5, 5.2)
 _WIDE_FIGSIZE = (10.5, 5.2)
 _LABELLED = 6
+_PLACES = (0.4, 0.2, 0.6, 0.3, 0.5, 0.8, 0.1)
+"""Where on a slope its name may stand, as parts of its length, best first."""
 _LARGEST_MARKER = 500.0
 _SMALLEST_MARKER = 14.0
 
@@ -57,6 +59,7 @@ def roofline(record: RunRecord, ax: Axes | None = None, unit: str | None = None)
     set_title(ax, f"Roofline of {record.model} on {record.platform}")
     settle(ax)
     labels = Labels(ax)
+    _block_points(points, labels)
     for entry in units:
         _draw_roof(ax, entry, memory, colours[entry.name], labels)
     if points:
@@ -114,13 +117,13 @@ def _draw_roof(ax: Axes, unit: UnitRecord, memory: MemoryRecord | None, colour: 
     xs = [left, ridge, right]
     ys = [min(peak, rate * x) if rate else peak for x in xs]
     ax.plot(xs, ys, color=colour, lw=1.6, zorder=2)
+    if memory is not None and left < ridge < right:
+        _name_slope(memory, (max(left, ax.get_ylim()[0] / rate), ridge), labels)
+        _note(ax, f"ridge {peak / rate:.4g} op/B", (ridge, peak), (-4, 4), colour)
+        ax.plot([ridge], [peak], marker="o", ms=4, color=colour)
     labels.block_line(list(zip(xs, ys, strict=True)))
     note = f"{terminal_text(unit.name, 20)} peak {format_si(peak, 'op/s', digits=4)}"
     _note(ax, note, (right, peak), (-4, 4), colour)
-    if memory is not None and left < ridge < right:
-        _note(ax, f"ridge {peak / rate:.4g} op/B", (ridge, peak), (-4, 4), colour)
-        ax.plot([ridge], [peak], marker="o", ms=4, color=colour)
-        _name_slope(ax, memory, (max(left, ax.get_ylim()[0] / rate), ridge))
 
 
 def _note(ax: Axes, text: str, at: tuple[float, float], offset: tuple[float, float], colour: str) -> None:
@@ -129,15 +132,27 @@ def _note(ax: Axes, text: str, at: tuple[float, float], offset: tuple[float, flo
     )  # fmt: skip
 
 
-def _name_slope(ax: Axes, memory: MemoryRecord, span: tuple[float, float]) -> None:
-    """Write the memory's rate along the slope, a little above it."""
-    points = [ax.transData.transform((x, memory.bytes_per_s * x)) for x in span]
-    angle = degrees(atan2(points[1][1] - points[0][1], points[1][0] - points[0][0]))
-    middle = 10 ** (0.6 * log10(span[0]) + 0.4 * log10(span[1]))
+def _name_slope(memory: MemoryRecord, span: tuple[float, float], labels: Labels) -> None:
+    """Write the memory's rate along the slope, a little above it, where the fewest points are in the way."""
+    ax = labels.ax
+    low, high = (ax.transData.transform((x, memory.bytes_per_s * x)) for x in span)
+    angle = atan2(high[1] - low[1], high[0] - low[0])
+    text = f"{terminal_text(memory.name, 20)} {format_rate(memory.bytes_per_s)}"
+    half = text_width(ax, text, labels.size) / 2
+    reach = (half * abs(cos(angle)) + 8, half * abs(sin(angle)) + 8)
+    boxes = []
+    for place in _PLACES:
+        x, y = low + (high - low) * place
+        boxes.append((x - reach[0], y - reach[1], x + reach[0], y + reach[1]))
+    place, box = next(
+        ((p, b) for p, b in zip(_PLACES, boxes, strict=True) if labels.is_free(b)), (_PLACES[0], boxes[0])
+    )
+    labels.taken.append(box)
+    middle = 10 ** (log10(span[0]) + (log10(span[1]) - log10(span[0])) * place)
     ax.annotate(
-        f"{terminal_text(memory.name, 20)} {format_rate(memory.bytes_per_s)}", (middle, memory.bytes_per_s * middle),
-        xytext=(-3, 5), textcoords="offset points", rotation=angle, rotation_mode="anchor", fontsize=8,
-        color="#444444", ha="center", parse_math=False,
+        text, (middle, memory.bytes_per_s * middle), xytext=(-3, 5), textcoords="offset points",
+        rotation=degrees(angle), rotation_mode="anchor", fontsize=labels.size, color="#444444", ha="center",
+        parse_math=False,
     )  # fmt: skip
 
 
@@ -155,22 +170,25 @@ def _draw_points(ax: Axes, points: Sequence[OperatorRecord], colours: dict[str, 
         ax.scatter(xs, ys, s=areas, color=colours[unit], alpha=0.55, edgecolors="black", lw=0.4, zorder=3, label=label)
 
 
-def _label_points(points: Sequence[OperatorRecord], labels: Labels) -> None:
-    """Name the operators that take longest, where there is room."""
+def _radii(ax: Axes, points: Sequence[OperatorRecord]) -> list[float]:
+    """Return the pixels of each point's marker, whose area is in square points."""
     longest = max((op.latency_ps or 0 for op in points), default=0)
-    radius = {op.index: _radius(labels.ax, _marker(op.latency_ps or 0, longest)) for op in points}
-    for op in points:
-        labels.block(*_point(op), radius=radius[op.index])
-    seen: set[tuple[float, float]] = set()
-    for op in sorted(points, key=lambda op: -(op.latency_ps or 0)):
-        if _point(op) not in seen and len(seen) < _LABELLED:
-            seen.add(_point(op))
-            labels.add(*_point(op), f"{op.index} {terminal_text(op.type, 24)}", radius[op.index])
+    return [sqrt(_marker(op.latency_ps or 0, longest)) / 2 * ax.figure.dpi / 72 for op in points]
 
 
-def _radius(ax: Axes, area: float) -> float:
-    """Return the pixels of a marker whose area is in square points."""
-    return sqrt(area) / 2 * ax.figure.dpi / 72
+def _block_points(points: Sequence[OperatorRecord], labels: Labels) -> None:
+    for op, radius in zip(points, _radii(labels.ax, points), strict=True):
+        labels.block(*_point(op), radius=radius)
+
+
+def _label_points(points: Sequence[OperatorRecord], labels: Labels) -> None:
+    """Name the operators that take longest, where there is room; of points in one place the first."""
+    by_place: dict[tuple[float, float], tuple[OperatorRecord, float]] = {}
+    sized = zip(points, _radii(labels.ax, points), strict=True)
+    for op, radius in sorted(sized, key=lambda pair: -(pair[0].latency_ps or 0)):
+        by_place.setdefault(_point(op), (op, radius))
+    for place, (op, radius) in list(by_place.items())[:_LABELLED]:
+        labels.add(*place, f"{op.index} {terminal_text(op.type, 24)}", radius)
 
 
 # --- before anything is timed -------------------------------------------------------------------------

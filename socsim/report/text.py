@@ -19,7 +19,7 @@ from socsim.report.formats import (
 from socsim.report.sinks import terminal_text
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
     from socsim.records import Explanation, OperatorRecord, RunRecord
 
@@ -27,6 +27,7 @@ NO_RANGE = "range: not known, uncalibrated"
 _SHA_DIGITS = 12
 _NAME = 40
 _TOP = 5
+_TYPES = 8
 
 # --- summary ------------------------------------------------------------------------------------------
 
@@ -112,21 +113,25 @@ def _placement(record: RunRecord) -> list[str]:
 
 
 def _moved(record: RunRecord) -> list[str]:
-    """Return one line for each reason why operators do not stand on the preferred unit."""
-    by_reason: dict[tuple[str, str], list[int]] = {}
+    """Return one line for each reason why operators do not stand on the preferred unit.
+
+    The first clause of a reason says why; what follows names the kernel found instead, type by type.
+    """
+    by_reason: dict[tuple[str, str], dict[str, int]] = {}
     for op in record.operators:
         if op.unit != record.preferred_unit and op.fused_into is None:
-            by_reason.setdefault((op.unit, op.placement_reason), []).append(op.index)
+            types = by_reason.setdefault((op.unit, op.placement_reason.split("; ")[0]), {})
+            types[op.type] = types.get(op.type, 0) + 1
     return [
-        f"{len(found)} on {terminal_text(unit, _NAME)}: {terminal_text(reason, 300)} ({_numbers(found)})"
-        for (unit, reason), found in by_reason.items()
+        f"{sum(types.values())} on {terminal_text(unit, _NAME)}: {terminal_text(reason, 300)} ({_counted(types)})"
+        for (unit, reason), types in by_reason.items()
     ]
 
 
-def _numbers(indices: Sequence[int]) -> str:
-    shown = ", ".join(str(i) for i in indices[:8])
-    more = f" and {len(indices) - 8} more" if len(indices) > 8 else ""
-    return f"operator{'s' if len(indices) > 1 else ''} {shown}{more}"
+def _counted(types: Mapping[str, int]) -> str:
+    shown = [f"{count} {terminal_text(name, 40)}" for name, count in types.items()]
+    more = [f"{len(shown) - _TYPES} other types"] if len(shown) > _TYPES else []
+    return ", ".join([*shown[:_TYPES], *more])
 
 
 def _memories(record: RunRecord) -> list[str]:
