@@ -60,6 +60,7 @@ def _row(plan: Plan, op: Operator, units: Sequence[Candidate]) -> AnalysisRow:
         name=op.name,
         type=op.type,
         unit=placed.unit,
+        dtype=placed.dtype,
         macs=macs,
         parameters=sum(t.elements for t in constants),
         input_bytes=read,
@@ -77,9 +78,7 @@ def _supported(graph: Graph, unit: Candidate) -> int:
 def _ceilings(plan: Plan) -> list[Ceiling]:
     found = []
     for name, model in plan.models.items():
-        home = plan.platform.unit(name).activations[-1]
-        cores = plan.cores[name]
-        rate = min(plan.platform.port_bytes_per_s(name, home, cores), plan.platform.memories[home].read_bytes_per_s)
+        home, rate = plan.platform.outer_memory(name, plan.cores[name])
         for dtype in model.rates():
             peak = model.peak_macs_per_s(dtype)
             if peak:

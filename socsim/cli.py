@@ -158,10 +158,10 @@ def compare(
     as_json: AsJson = False,
 ) -> None:
     """Show what changed from one result to another, and by how much."""
-    from socsim.report.documents import read_document
+    from socsim.report.documents import load_record
     from socsim.session import Run, compare
 
-    result = compare(Run.from_json(read_document(a)), Run.from_json(read_document(b)))
+    result = compare(Run(load_record(a)), Run(load_record(b)))
     _print(result.to_json() if as_json else str(result))
 
 

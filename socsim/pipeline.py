@@ -67,7 +67,7 @@ def run_graph(graph: Graph, platform: Platform, options: Options) -> RunRecord:
         InfeasibleError: no memory has room, or the forced unit can run none of the arithmetic.
     """
     plan = make_plan(graph, platform, options)
-    costs = [_cost(plan, task) for task in plan.tasks.tasks]
+    costs = _costs(plan)
     jobs = _jobs(plan, costs)
     fabric = Fabric(platform, plan.cores)
     streams = _streams(platform, options.background)
@@ -190,8 +190,19 @@ def _cache_bytes(spec: Any, cores: int) -> int:
 # --- cost and jobs ------------------------------------------------------------------------------------
 
 
-def _cost(plan: Plan, task: Task) -> Cost:
-    kernel: Kernel = plan.kernels.kernel(task)
+def _costs(plan: Plan) -> list[Cost]:
+    """Return the cost of each task; kernels that repeat in a network are costed once."""
+    known: dict[tuple[str, Kernel], Cost] = {}
+    costs = []
+    for task in plan.tasks.tasks:
+        key = task.unit, plan.kernels.kernel(task)
+        if key not in known:
+            known[key] = _cost(plan, task, key[1])
+        costs.append(known[key])
+    return costs
+
+
+def _cost(plan: Plan, task: Task, kernel: Kernel) -> Cost:
     empty = not (kernel.loops or kernel.inputs or kernel.outputs or kernel.weights)
     work: Work | None = None if empty else plan.models[task.unit].work(kernel)
     energy = None

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 from fractions import Fraction
-from functools import total_ordering
+from functools import lru_cache, total_ordering
 from typing import Any, ClassVar, Self
 
 from socsim.errors import shown
@@ -105,14 +105,7 @@ class Quantity:
 
     def __str__(self) -> str:
         """Return the shortest text that is exactly this quantity."""
-        best = f"{self.value} {self.base}"
-        for unit, scale in self.units.items():
-            exact = Fraction(self.value) / scale
-            number = str(exact) if exact.denominator == 1 else f"{float(exact):g}"
-            text = f"{number} {unit}"
-            if Fraction(number) * scale == self.value and len(text) < len(best):
-                best = text
-        return best
+        return _shortest(type(self), self.value)  # type: ignore[arg-type]  # classes hash by identity
 
     @classmethod
     def __get_pydantic_core_schema__(cls, _source: Any, _handler: Any) -> Any:
@@ -137,7 +130,19 @@ class Quantity:
 
     @classmethod
     def __get_pydantic_json_schema__(cls, _core: Any, _handler: Any) -> dict[str, Any]:
-        return {"type": "string", "description": f"a {cls.noun}", "examples": [cls.example]}
+        return {"type": "string", "description": cls.noun, "examples": [cls.example]}
+
+
+@lru_cache(maxsize=4096)
+def _shortest(kind: Any, value: int) -> str:
+    best = f"{value} {kind.base}"
+    for unit, scale in kind.units.items():
+        exact = Fraction(value) / scale
+        number = str(exact) if exact.denominator == 1 else f"{float(exact):g}"
+        text = f"{number} {unit}"
+        if Fraction(number) * scale == value and len(text) < len(best):
+            best = text
+    return best
 
 
 class Frequency(Quantity):

@@ -7,7 +7,6 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 from socsim.cost.energy import EnergyModel
-from socsim.platform.provenance import provenance
 from socsim.platform.schema import Dram
 from socsim.quantities import PS_PER_S, format_time
 from socsim.records import (
@@ -119,7 +118,7 @@ class _Recorder:
             explanations=tuple(self._explanation(task) for task in plan.tasks.tasks),
             slices=tuple(s for task in plan.tasks.tasks for s in self._slices(task)),
             rates=tuple(RateRecord(*change) for change in self.outcome.rates),
-            assumed_numbers=sum(row.source is None for row in provenance(platform)),
+            assumed_numbers=platform.assumed_numbers,
             notes=graph.notes,
             warnings=self._warnings(),
         )
@@ -235,6 +234,7 @@ class _Recorder:
         macs = sum(c.work.executed_macs for c in works if c.work)
         peaks = [self.plan.models[name].peak_macs_per_s(t.dtype) or 0 for t in tasks if t.root.loops]
         clock = platform.clock(platform.unit(name).clock)
+        memory, rate = platform.outer_memory(name, self.plan.cores[name])
         return UnitRecord(
             name=name,
             kind=platform.unit(name).kind,
@@ -247,6 +247,8 @@ class _Recorder:
             idle_ps=self.outcome.makespan_ps - busy,
             executed_macs=macs,
             peak_macs_per_s=max(peaks, default=None),
+            memory=memory,
+            memory_bytes_per_s=rate,
             energy_pj=sum(c.energy.unit for c in works if c.energy),
         )
 

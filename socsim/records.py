@@ -88,6 +88,10 @@ class UnitRecord:
     idle_ps: int
     executed_macs: int
     peak_macs_per_s: int | None
+    memory: str
+    """The memory off chip that it draws from; its last one where all are on chip."""
+    memory_bytes_per_s: int
+    """The most that it can move to and from that memory when nobody else does."""
     energy_pj: int
 
 
@@ -190,6 +194,7 @@ class AnalysisRow:
     name: str
     type: str
     unit: str
+    dtype: str
     macs: int
     parameters: int
     input_bytes: int

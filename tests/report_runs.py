@@ -82,9 +82,9 @@ def made_up(count: int = 4) -> RunRecord:
         operators=tuple(operators),
         units=(
             UnitRecord("npu", "npu", "vendor", "800MHz", 800_000_000, 1, count, busy, makespan - busy,
-                       1_000_000 * (len(costed) - 1), 1_000_000_000_000, 300_000),
+                       1_000_000 * (len(costed) - 1), 1_000_000_000_000, "dram", 20_000_000_000, 300_000),
             UnitRecord("cpu", "cpu", "tflite", "1800MHz", 1_800_000_000, 4, 1, LATENCY, makespan - LATENCY,
-                       1_000_000, None, 100_000),
+                       1_000_000, None, "dram", 25_000_000_000, 100_000),
         ),
         links=(LinkRecord("noc", 51_200_000_000, 120_000, 80_000, 900_000, (("cpu", 50_000), ("npu", 150_000)), 0),),
         memories=(

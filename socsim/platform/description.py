@@ -16,12 +16,12 @@ if TYPE_CHECKING:
 
 def describe(platform: Platform) -> str:
     """Return one screen: units, memories, links, clocks, provenance."""
-    assumed = sum(row.source is None for row in provenance(platform))
     return "\n".join([
         f"{platform.name}: {platform.file.title} ({platform.file.process})",
         *_units(platform), *_memories(platform), *_links(platform), *_clocks(platform),
         *(f"override  {text}" for text in platform.overrides),
-        f"numbers   {assumed} of {len(provenance(platform))} are assumed (socsim platforms check {platform.name})",
+        f"numbers   {platform.assumed_numbers} of {len(provenance(platform))} are assumed "
+        f"(socsim platforms check {platform.name})",
     ])  # fmt: skip
 
 

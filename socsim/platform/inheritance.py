@@ -130,7 +130,7 @@ def _preset(name: str) -> Preset:
 def _fits(preset: Preset, section: str, kind: Any) -> bool:
     """Whether a section's members, of the kind that the member says if any, have the preset's keys."""
     keys = keys_by_kind(PlatformFile, section)
-    kinds = [kind] if kind in keys else list(keys)
+    kinds = [known for known in keys if known == kind] or list(keys)
     of_preset = preset.values.get("kind")
     return any(of_preset in (None, k) and preset.values.keys() <= {*keys[k]} for k in kinds)
 
@@ -161,19 +161,25 @@ def merge(base: dict[str, Any], over: dict[str, Any], changes: list[Change], rea
         reason: why a changed number without a source of its own has none.
     """
     merged: dict[str, Any] = _merged(base, over)
-    if all(isinstance(merged.get(table, {}), dict) for table in _TABLES):
+    if _has_tables(base) and _has_tables(over):
         merged |= _merged_tables(base, over, changes, reason)
     return merged
 
 
 def disown(value: dict[str, Any], changes: list[Change], reason: str) -> None:
     """Take the sources of changed numbers out of a document, and give the reason in their place."""
-    value |= _merged_tables(value, {}, changes, reason)
+    if _has_tables(value):
+        value |= _merged_tables(value, {}, changes, reason)
+
+
+def _has_tables(value: dict[str, Any]) -> bool:
+    """Whether the tables of sources are mappings; where not, the schema says so later."""
+    return all(isinstance(value.get(table, {}), dict) for table in _TABLES)
 
 
 def _merged_tables(base: dict[str, Any], over: dict[str, Any], changes: list[Change], reason: str) -> dict[str, Any]:
     own = {path for table in _TABLES for path in over.get(table, {})}
-    changed = {dotted_path(change.path): change for change in changes}
+    changed = {dotted_path(change.path): change for change in changes if change.old is not Absent}
     tables: dict[str, Any] = {}
     for table in _TABLES:
         kept = base.get(table, {}).items()

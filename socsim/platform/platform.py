@@ -7,6 +7,7 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 from socsim.errors import PlatformError, did_you_mean
+from socsim.platform.provenance import provenance
 from socsim.platform.runtimes import Runtime, runtime
 from socsim.platform.schema import AnyUnit, CpuCluster, Dram, Link, Npu, PlatformFile, SerialMemory, Sram
 from socsim.quantities import PS_PER_S, Frequency
@@ -214,6 +215,17 @@ class Platform:
         by_latency = port.outstanding * port.burst.value * PS_PER_S // latency
         return cores * min(by_width, by_latency)
 
+    def outer_memory(self, unit: str, cores: int) -> tuple[str, int]:
+        """Return the off-chip memory of a unit (its last one where all are on chip) and the most it can move alone.
+
+        The rate counts both directions: a port reads and writes at once, but DRAM pins do one or the other.
+        """
+        names = self.unit(unit).activations
+        home = next((n for n in names if self.memories[n].kind != "sram"), names[-1])
+        memory = self.memories[home]
+        inside = memory.read_bytes_per_s + (0 if memory.shared_pins else memory.write_bytes_per_s)
+        return home, min(2 * self.port_bytes_per_s(unit, home, cores), inside)
+
     def default_cores(self, unit: str) -> int:
         """Return the cores that a run uses when it asks for none."""
         match self.unit(unit):
@@ -227,6 +239,11 @@ class Platform:
         """Return the cores that a unit has."""
         spec = self.unit(unit)
         return spec.cores if isinstance(spec, CpuCluster | Npu) else 1
+
+    @cached_property
+    def assumed_numbers(self) -> int:
+        """How many numbers of the description have no source."""
+        return sum(row.source is None for row in provenance(self))
 
     # --- variations -----------------------------------------------------------------------------------
 

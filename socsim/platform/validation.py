@@ -51,7 +51,7 @@ def check(model: type[M], document: YamlDocument) -> M | list[Fault]:
     try:
         return model.model_validate(document.value)
     except ValidationError as error:
-        return [_fault(model, fault) for fault in error.errors(include_url=False)[: 4 * _MOST_FAULTS]]
+        return _faults(model, error.errors(include_url=False)[: 4 * _MOST_FAULTS])
 
 
 def faults_error(document: YamlDocument, faults: Iterable[Fault]) -> PlatformError:
@@ -103,6 +103,12 @@ class _Spot:
     path: Path_ = ()
     annotation: Any = None
     field: FieldInfo | None = None
+
+
+def _faults(model: type[BaseModel], errors: list[Any]) -> list[Fault]:
+    """Return the faults; of an entry whose key is wrong, its value is of no interest."""
+    wrong_keys = {error["loc"][:-1] for error in errors if error["loc"][-1:] == ("[key]",)}
+    return [_fault(model, error) for error in errors if error["loc"] not in wrong_keys]
 
 
 def _fault(model: type[BaseModel], fault: Any) -> Fault:

@@ -32,7 +32,7 @@ Path_ = tuple[str | int, ...]
 
 _REMEDIES = {
     "mapping values are not allowed here": 'quote text with ": " in it, and indent evenly',
-    "found character '\t' that cannot start any token": "indent with spaces, not tabs",
+    r"found character '\t' that cannot start any token": "indent with spaces, not tabs",
     "found unexpected end of stream": "close the quotation mark",
 }
 

@@ -128,7 +128,7 @@ class Labels:
             left = at_x + gap if right > 0 else at_x - gap - width
             low = at_y + up * height - height / 2
             box = (left, low, left + width, low + height)
-            if self.is_free(box):
+            if self._is_free(box):
                 self.taken.append(box)
                 at = self.ax.transData.inverted().transform((left, low + height / 2))
                 self.ax.annotate(
@@ -156,13 +156,16 @@ class Labels:
         """Keep labels off a matplotlib bounding box in pixels."""
         self.taken.append((box.x0, box.y0, box.x1, box.y1))
 
-    def is_free(self, box: tuple[float, float, float, float]) -> bool:
-        """Return whether a box (left, low, right, high) in pixels lies inside the axes and off everything."""
-        frame = self.ax.get_window_extent()
-        inside = frame.x0 < box[0] and box[2] < frame.x1 and frame.y0 < box[1] and box[3] < frame.y1
-        return inside and not any(
+    def crowding(self, box: tuple[float, float, float, float]) -> int:
+        """Return how many things a box (left, low, right, high) in pixels would cover."""
+        return sum(
             box[0] < other[2] and other[0] < box[2] and box[1] < other[3] and other[1] < box[3] for other in self.taken
         )
+
+    def _is_free(self, box: tuple[float, float, float, float]) -> bool:
+        frame = self.ax.get_window_extent()
+        is_inside = frame.x0 < box[0] and box[2] < frame.x1 and frame.y0 < box[1] and box[3] < frame.y1
+        return is_inside and not self.crowding(box)
 
 
 def render(figure: Figure, file_format: str) -> bytes:

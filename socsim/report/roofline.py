@@ -15,12 +15,12 @@ if TYPE_CHECKING:
 
     from matplotlib.axes import Axes
 
-    from socsim.records import AnalysisRecord, Ceiling, MemoryRecord, OperatorRecord, RunRecord, UnitRecord
+    from socsim.records import AnalysisRecord, Ceiling, OperatorRecord, RunRecord, UnitRecord
 
 _FIGSIZE = (8.5, 5.2)
 _WIDE_FIGSIZE = (10.5, 5.2)
 _LABELLED = 6
-_PLACES = (0.4, 0.2, 0.6, 0.3, 0.5, 0.8, 0.1)
+_PLACES = (0.4, 0.35, 0.45, 0.3, 0.5, 0.55, 0.25, 0.6, 0.65, 0.7, 0.2, 0.75, 0.8, 0.15, 0.1)
 """Where on a slope its name may stand, as parts of its length, best first."""
 _LARGEST_MARKER = 500.0
 _SMALLEST_MARKER = 14.0
@@ -45,12 +45,11 @@ def roofline(record: RunRecord, ax: Axes | None = None, unit: str | None = None)
         msg = f"the run did not use a unit {unit!r}; it used {', '.join(u.name for u in record.units)}"
         raise ValueError(msg)
     ax = ax or new_axes(_FIGSIZE)
-    memory = _external(record)
     names = {u.name for u in units}
     costed = [op for op in record.operators if op.unit in names and op.latency_ps]
     points = [op for op in costed if op.arithmetic_intensity]
     colours = record_colours(record)
-    _set_axes(ax, [_point(op) for op in points], _ridges(units, memory))
+    _set_axes(ax, [_point(op) for op in points], _ridges(units))
     _draw_points(ax, points, colours)
     hidden = len(costed) - len(points)
     note = f"; {hidden} of {len(costed)} operators without MACs or external bytes are not shown" if hidden else ""
@@ -61,7 +60,7 @@ def roofline(record: RunRecord, ax: Axes | None = None, unit: str | None = None)
     labels = Labels(ax)
     _block_points(points, labels)
     for entry in units:
-        _draw_roof(ax, entry, memory, colours[entry.name], labels)
+        _draw_roof(ax, entry, colours[entry.name], labels)
     if points:
         _legend(ax, labels)
     _label_points(points, labels)
@@ -78,21 +77,16 @@ def _legend(ax: Axes, labels: Labels) -> None:
     labels.block_box(legend.get_window_extent())
 
 
-def _external(record: RunRecord) -> MemoryRecord | None:
-    """Return the memory off chip that moved most; the record's intensities count its bytes."""
-    outside = [m for m in record.memories if m.kind != "sram"]
-    return max(outside, key=lambda m: m.read_bytes + m.write_bytes, default=None)
-
-
 def _point(op: OperatorRecord) -> tuple[float, float]:
     return op.arithmetic_intensity or 0.0, 2 * op.macs * PS_PER_S / (op.latency_ps or 1)
 
 
-def _ridges(units: Iterable[UnitRecord], memory: MemoryRecord | None) -> list[tuple[float, float]]:
-    if memory is None or not memory.bytes_per_s:
-        return []
-    peaks = [2 * u.peak_macs_per_s for u in units if u.peak_macs_per_s]
-    return [(peak / memory.bytes_per_s, float(peak)) for peak in peaks]
+def _ridges(units: Iterable[UnitRecord]) -> list[tuple[float, float]]:
+    return [
+        (2 * u.peak_macs_per_s / u.memory_bytes_per_s, 2.0 * u.peak_macs_per_s)
+        for u in units
+        if u.peak_macs_per_s and u.memory_bytes_per_s
+    ]
 
 
 def _set_axes(ax: Axes, points: Sequence[tuple[float, float]], ridges: Sequence[tuple[float, float]]) -> None:
@@ -107,18 +101,18 @@ def _set_axes(ax: Axes, points: Sequence[tuple[float, float]], ridges: Sequence[
     ax.set_axisbelow(True)
 
 
-def _draw_roof(ax: Axes, unit: UnitRecord, memory: MemoryRecord | None, colour: str, labels: Labels) -> None:
+def _draw_roof(ax: Axes, unit: UnitRecord, colour: str, labels: Labels) -> None:
     if not unit.peak_macs_per_s:
         return
     peak = 2 * unit.peak_macs_per_s
     left, right = ax.get_xlim()
-    rate = memory.bytes_per_s if memory else 0
+    rate = unit.memory_bytes_per_s
     ridge = min(max(peak / rate, left), right) if rate else left
     xs = [left, ridge, right]
     ys = [min(peak, rate * x) if rate else peak for x in xs]
     ax.plot(xs, ys, color=colour, lw=1.6, zorder=2)
-    if memory is not None and left < ridge < right:
-        _name_slope(memory, (max(left, ax.get_ylim()[0] / rate), ridge), labels)
+    if rate and left < ridge < right:
+        _name_slope(unit, (max(left, ax.get_ylim()[0] / rate), ridge), labels)
         _note(ax, f"ridge {peak / rate:.4g} op/B", (ridge, peak), (-4, 4), colour)
         ax.plot([ridge], [peak], marker="o", ms=4, color=colour)
     labels.block_line(list(zip(xs, ys, strict=True)))
@@ -132,25 +126,23 @@ def _note(ax: Axes, text: str, at: tuple[float, float], offset: tuple[float, flo
     )  # fmt: skip
 
 
-def _name_slope(memory: MemoryRecord, span: tuple[float, float], labels: Labels) -> None:
-    """Write the memory's rate along the slope, a little above it, where the fewest points are in the way."""
+def _name_slope(unit: UnitRecord, span: tuple[float, float], labels: Labels) -> None:
+    """Write what the unit draws from memory above the slope, where the fewest points are in the way."""
     ax = labels.ax
-    low, high = (ax.transData.transform((x, memory.bytes_per_s * x)) for x in span)
+    low, high = (ax.transData.transform((x, unit.memory_bytes_per_s * x)) for x in span)
     angle = atan2(high[1] - low[1], high[0] - low[0])
-    text = f"{terminal_text(memory.name, 20)} {format_rate(memory.bytes_per_s)}"
+    text = f"{terminal_text(unit.memory, 20)} {format_rate(unit.memory_bytes_per_s)}"
     half = text_width(ax, text, labels.size) / 2
-    reach = (half * abs(cos(angle)) + 8, half * abs(sin(angle)) + 8)
-    boxes = []
+    reach = (half * abs(cos(angle)), half * abs(sin(angle)) + 4)
+    boxes = {}
     for place in _PLACES:
-        x, y = low + (high - low) * place
-        boxes.append((x - reach[0], y - reach[1], x + reach[0], y + reach[1]))
-    place, box = next(
-        ((p, b) for p, b in zip(_PLACES, boxes, strict=True) if labels.is_free(b)), (_PLACES[0], boxes[0])
-    )
+        x, y = low + (high - low) * place + (-12, 16)
+        boxes[place] = (x - reach[0], y - reach[1], x + reach[0], y + reach[1])
+    place, box = min(boxes.items(), key=lambda item: labels.crowding(item[1]))
     labels.taken.append(box)
     middle = 10 ** (log10(span[0]) + (log10(span[1]) - log10(span[0])) * place)
     ax.annotate(
-        text, (middle, memory.bytes_per_s * middle), xytext=(-3, 5), textcoords="offset points",
+        text, (middle, unit.memory_bytes_per_s * middle), xytext=(-6, 8), textcoords="offset points",
         rotation=degrees(angle), rotation_mode="anchor", fontsize=labels.size, color="#444444", ha="center",
         parse_math=False,
     )  # fmt: skip
@@ -195,25 +187,23 @@ def _label_points(points: Sequence[OperatorRecord], labels: Labels) -> None:
 
 
 def analysis_roofline(record: AnalysisRecord, ax: Axes | None = None) -> Axes:
-    """Draw the ceilings of every unit and type, and the operators under the highest ceiling of their unit.
+    """Draw the ceilings of every unit and type, and the operators under the ceiling of their own.
 
     The area of a point is the operator's MACs; its height is what the ceiling allows, not a prediction.
     """
     ax = ax or new_axes(_WIDE_FIGSIZE)
-    best: dict[str, Ceiling] = {}
-    for ceiling in record.ceilings:
-        if ceiling.unit not in best or ceiling.operations_per_s > best[ceiling.unit].operations_per_s:
-            best[ceiling.unit] = ceiling
+    above = {(c.unit, c.dtype): c for c in record.ceilings}
     points = [
-        (op.unit, op.macs, op.arithmetic_intensity, _attainable(best[op.unit], op.arithmetic_intensity))
+        (op.unit, op.macs, op.arithmetic_intensity, _attainable(above[op.unit, op.dtype], op.arithmetic_intensity))
         for op in record.operators
-        if op.arithmetic_intensity and op.unit in best
+        if op.arithmetic_intensity and (op.unit, op.dtype) in above
     ]
+    used = {(op.unit, op.dtype) for op in record.operators if op.arithmetic_intensity}
     ridges = [(c.operations_per_s / c.bytes_per_s, float(c.operations_per_s)) for c in record.ceilings if c.bytes_per_s]
     _set_axes(ax, [(x, y) for _, _, x, y in points], ridges)
-    colours = unit_colours(best)
+    colours = unit_colours(dict.fromkeys(c.unit for c in record.ceilings))
     for ceiling in record.ceilings:
-        _draw_ceiling(ax, ceiling, colours[ceiling.unit], is_best=ceiling is best[ceiling.unit])
+        _draw_ceiling(ax, ceiling, colours[ceiling.unit], in_use=(ceiling.unit, ceiling.dtype) in used)
     most = max((macs for _, macs, _, _ in points), default=0)
     for unit, macs, x, y in points:
         ax.scatter(
@@ -233,12 +223,12 @@ def _attainable(ceiling: Ceiling, intensity: float) -> float:
     return min(float(ceiling.operations_per_s), ceiling.bytes_per_s * intensity)
 
 
-def _draw_ceiling(ax: Axes, ceiling: Ceiling, colour: str, *, is_best: bool) -> None:
+def _draw_ceiling(ax: Axes, ceiling: Ceiling, colour: str, *, in_use: bool) -> None:
     left, right = ax.get_xlim()
     ridge = ceiling.operations_per_s / ceiling.bytes_per_s if ceiling.bytes_per_s else left
     xs = sorted({left, min(max(ridge, left), right), right})
     label = f"{terminal_text(f'{ceiling.unit} {ceiling.dtype}', 30)} {format_si(ceiling.operations_per_s, 'op/s')}"
     ax.plot(
-        xs, [_attainable(ceiling, x) for x in xs], color=colour, lw=1.6 if is_best else 0.8, zorder=2,
-        ls="-" if is_best else "--", label=label.replace("$", r"\$"),
+        xs, [_attainable(ceiling, x) for x in xs], color=colour, lw=1.6 if in_use else 0.8, zorder=2,
+        ls="-" if in_use else "--", label=label.replace("$", r"\$"),
     )  # fmt: skip

@@ -164,7 +164,7 @@ def operators_table(record: RunRecord) -> Table:
 _UNIT_TYPES = {
     "name": "str", "kind": "str", "runtime": "str", "opp": "str", "clock_hz": "int", "cores": "int",
     "operators": "int", "busy_ps": "int", "idle_ps": "int", "busy_share": "float", "executed_macs": "int",
-    "peak_macs_per_s": "int", "utilisation": "float", "energy_pj": "int",
+    "peak_macs_per_s": "int", "utilisation": "float", "memory": "str", "memory_bytes_per_s": "int", "energy_pj": "int",
 }  # fmt: skip
 _LINK_TYPES = {
     "name": "str", "bytes_per_s": "int", "read_bytes": "int", "write_bytes": "int", "busy_ps": "int",

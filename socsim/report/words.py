@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from html import escape
+
 
 class Text(str):
     """A string whose representation is itself."""
@@ -10,3 +12,6 @@ class Text(str):
 
     def __repr__(self) -> str:
         return str(self)
+
+    def _repr_html_(self) -> str:
+        return f"<pre>{escape(self)}</pre>"

@@ -1,0 +1,49 @@
+"""Does the README say what is true: its commands run, and print what stands there?"""
+
+from __future__ import annotations
+
+import re
+import shlex
+import sys
+from pathlib import Path
+
+import pytest
+
+from socsim.cli import main
+
+README = (Path(__file__).resolve().parents[2] / "README.md").read_text(encoding="utf-8")
+
+
+def block(name: str) -> str:
+    """Return the command between two markers."""
+    match = re.search(rf"<!-- {name} -->\n```\n(.*?)\n```\n<!-- end -->", README, re.DOTALL)
+    assert match, f"the README has no block {name!r}"
+    return match[1]
+
+
+def test_the_first_command_prints_what_the_readme_shows(monkeypatch, capsys):
+    command = block("run").split(" && ")[-1].replace(".venv/bin/", "")
+    monkeypatch.setattr(sys, "argv", shlex.split(command))
+    main()
+    shown = re.search(r"and prints:\n\n```\n(.*?)```", README, re.DOTALL)
+    assert shown
+    assert capsys.readouterr().out == shown[1]
+
+
+@pytest.mark.parametrize("line", [l for l in README.splitlines() if l.startswith("socsim ") and "model." not in l])
+def test_the_example_lines_name_verbs_that_exist(line, monkeypatch, capsys):
+    for text in re.split(r"\s{3,}", line.split("#")[0].strip()):
+        verb = text.split()[1]
+        monkeypatch.setattr(sys, "argv", ["socsim", verb, "--help"])
+        with pytest.raises(SystemExit) as stop:
+            main()
+        assert stop.value.code == 0
+        assert "Usage" in capsys.readouterr().out
+
+
+def test_the_platforms_of_the_readme_are_those_that_ship():
+    from socsim import session
+
+    assert set(re.findall(r"`([a-z0-9-]+)`", README.split("## What it knows")[1].split("A platform is")[0])) == set(
+        session.platforms()
+    )
