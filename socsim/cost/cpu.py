@@ -16,17 +16,26 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from socsim.cost.work import Kernel
+    from socsim.workload.loops import LoopNest
 
 # Register blocks of common NEON kernels: XNNPACK's 4x16 (int8 dot product) and ruy's 8x8 lie around it.
 _BLOCK_ROWS, _BLOCK_COLUMNS = 4, 16
+
+# Lane bytes that finishing one accumulator takes. Integer: doubling high multiply, rounding shift and two
+# saturations on 32 bits, narrowing and zero point on 16, narrowing and clamping on 8 (the epilogue of
+# XNNPACK's qs8 rndnu NEON kernels; the arithmetic is that of gemmlowp). Float: bias, minimum, maximum.
+_FINISH_INTEGER = 4 * 4 + 3 * 2 + 3 * 1
+_FINISH_FLOAT = 3
 
 
 class CpuModel(CostModel[CpuCluster], kind="cpu"):
     """Cores with SIMD units behind private and shared caches.
 
     Multiply-accumulates run at the cores' SIMD rate times the share that the runtime's kernel family
-    reaches; the cache that feeds the register blocks may bind instead. Activations that fit half of the
-    last-level cache do not touch memory, weights always do unless the whole network's constants fit.
+    reaches; the cache that feeds the register blocks may bind instead. Depthwise layers of 8-bit types run
+    at the rate of 16-bit multiplies: dot products sum over channels, of which they have one. Each
+    accumulator is then requantized. Activations that fit half of the last-level cache do not touch memory,
+    weights always do unless the whole network's constants fit.
 
     Assumes: direct or GEMM kernels (executed = nominal MACs); perfect split over the cores with one
     barrier; hardware prefetch hides latency, so that transfers run beside compute.
@@ -67,28 +76,45 @@ class CpuModel(CostModel[CpuCluster], kind="cpu"):
         )
 
     def _compute(self, kernel: Kernel) -> tuple[int, tuple[str, ...]]:
-        vector = self._vector_cycles(kernel)
         if kernel.category is not Category.MAC:
-            return vector, (self._vector_term(kernel, vector),)
-        macs = self._mac_cycles(kernel)
+            vector = self._vector_cycles(kernel, kernel.vector_elements)
+            return vector, (f"element-wise: {kernel.vector_elements:,} operations = {vector:,} cycles",)
+        macs, finish = self._mac_cycles(kernel), self._finish_cycles(kernel)
+        results = sum(nest.outputs for nest in kernel.loops)
+        fused = self._vector_cycles(kernel, max(0, kernel.vector_elements - results))
         feed = ceil_div(self._cache_traffic(kernel), self._feed * self.context.cores)
         share = self.context.efficiency(family(kernel))
-        return max(macs, feed) + vector, (
-            f"SIMD: {kernel.macs:,} MACs / ({float(self.rates()[kernel.dtype]):g} a cycle on {self.context.cores} "
-            f"cores x {float(share):.2f} reached by {family(kernel)} kernels) = {macs:,} cycles",
+        return max(macs, feed) + finish + fused, (
+            f"SIMD: {kernel.macs:,} MACs / ({float(self._peak(kernel, kernel.loops[0])):g} a cycle on "
+            f"{self.context.cores} cores x {float(share):.2f} reached by {family(kernel)} kernels) = {macs:,} cycles",
             f"cache feeds register blocks {_BLOCK_ROWS} x {_BLOCK_COLUMNS}: {self._cache_traffic(kernel):,} B "
             f"= {feed:,} cycles",
-            self._vector_term(kernel, vector),
+            f"finishing {results:,} accumulators ({self._finish_bytes(kernel)} lane bytes each) = {finish:,} cycles",
+            *([f"fused element-wise work = {fused:,} cycles"] if fused else []),
         )
+
+    def _peak(self, kernel: Kernel, nest: LoopNest) -> Fraction:
+        rates = self.rates()
+        widened = nest.is_depthwise and kernel.element_bits == 8
+        return min(rates[kernel.dtype], rates.get("int16", rates[kernel.dtype])) if widened else rates[kernel.dtype]
 
     def _mac_cycles(self, kernel: Kernel) -> int:
-        peak = self.rates()[kernel.dtype]
         return sum(
-            cycles(nest.macs, peak * self.context.efficiency(nest_family(kernel.type, nest))) for nest in kernel.loops
+            cycles(nest.macs, self._peak(kernel, nest) * self.context.efficiency(nest_family(kernel.type, nest)))
+            for nest in kernel.loops
         )
 
-    def _vector_cycles(self, kernel: Kernel) -> int:
-        amount = ceil_div(kernel.vector_elements * kernel.element_bits, 8)
+    @staticmethod
+    def _finish_bytes(kernel: Kernel) -> int:
+        is_float = "float" in kernel.dtype
+        return ceil_div(_FINISH_FLOAT * kernel.element_bits, 8) if is_float else _FINISH_INTEGER
+
+    def _finish_cycles(self, kernel: Kernel) -> int:
+        lanes = self._finish_bytes(kernel) * sum(nest.outputs for nest in kernel.loops)
+        return ceil_div(lanes, self.spec.vector.value * self.context.cores)
+
+    def _vector_cycles(self, kernel: Kernel, elements: int) -> int:
+        amount = ceil_div(elements * kernel.element_bits, 8)
         rate = Fraction(self.spec.vector.value * self.context.cores) * self.context.efficiency("elementwise")
         return cycles(amount, rate)
 
@@ -101,9 +127,6 @@ class CpuModel(CostModel[CpuCluster], kind="cpu"):
         if kernel.category is Category.MAC and not kernel.loops[0].is_depthwise:
             return gemm_cache_bytes(kernel, _BLOCK_ROWS, _BLOCK_COLUMNS)
         return kernel.input_bytes + kernel.weight_bytes + kernel.output_bytes
-
-    def _vector_term(self, kernel: Kernel, vector: int) -> str:
-        return f"element-wise: {kernel.vector_elements:,} operations of {kernel.element_bits} bit = {vector:,} cycles"
 
     def _traffic_term(self, kernel: Kernel, read: int, written: int) -> str:
         cache = self.spec.caches[-1]

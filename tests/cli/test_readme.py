@@ -24,13 +24,17 @@ def block(name: str) -> str:
 def test_the_first_command_prints_what_the_readme_shows(monkeypatch, capsys):
     command = block("run").split(" && ")[-1].replace(".venv/bin/", "")
     monkeypatch.setattr(sys, "argv", shlex.split(command))
-    main()
+    with pytest.raises(SystemExit) as stop:
+        main()
+    assert not stop.value.code
     shown = re.search(r"and prints:\n\n```\n(.*?)```", README, re.DOTALL)
     assert shown
     assert capsys.readouterr().out == shown[1]
 
 
-@pytest.mark.parametrize("line", [l for l in README.splitlines() if l.startswith("socsim ") and "model." not in l])
+@pytest.mark.parametrize(
+    "line", [text for text in README.splitlines() if text.startswith("socsim ") and "model." not in text]
+)
 def test_the_example_lines_name_verbs_that_exist(line, monkeypatch, capsys):
     for text in re.split(r"\s{3,}", line.split("#")[0].strip()):
         verb = text.split()[1]

@@ -17,12 +17,12 @@ capacities_ = st.fixed_dictionaries({name: st.integers(10**3, 10**11) for name i
 
 
 @st.composite
-def demands(draw, weights=st.integers(1, 8), priorities=st.integers(0, 2)):
+def demands(draw):
     size = draw(sizes)
     crossed = draw(st.lists(st.sampled_from(RESOURCES), min_size=1, unique=True))
     usage = {name: draw(st.integers(1, size)) for name in crossed}
     cap = draw(st.none() | st.integers(1, 10**11))
-    return Demand("unit", size, usage, cap, draw(weights), draw(priorities))
+    return Demand("unit", size, usage, cap, draw(st.integers(1, 8)), draw(st.integers(0, 2)))
 
 
 crowds = st.lists(demands(), min_size=1, max_size=7)
@@ -69,9 +69,7 @@ def is_bottleneck(name, demand, rate, everyone, rates, capacities):
     ]
     room = capacities[name] * ONE - used(everyone, rates, name, demand.priority)
     step = sum(2 * other.weight * share for other, _, share in peers) + len(everyone) * ONE
-    fair = all(
-        other_rate * demand.weight <= (rate + demand.weight) * other.weight for other, other_rate, _ in peers
-    )
+    fair = all(other_rate * demand.weight <= (rate + demand.weight) * other.weight for other, other_rate, _ in peers)
     return room <= step and fair
 
 

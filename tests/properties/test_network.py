@@ -45,7 +45,7 @@ def run(plan, capacities=CAPACITIES):
 @given(st.lists(arrivals(), min_size=1, max_size=8))
 def test_books_hold_exactly_the_bytes_that_were_asked_for(plan):
     network, _ = run(plan)
-    for name in CAPACITIES:
+    for name, capacity in CAPACITIES.items():
         ledger = network.ledgers[name]
         by = {}
         for _, demand in plan:
@@ -53,7 +53,7 @@ def test_books_hold_exactly_the_bytes_that_were_asked_for(plan):
                 by[demand.initiator] = by.get(demand.initiator, 0) + demand.usage[name]
         assert ledger.bytes == sum(by.values())
         assert (ledger.initiators or {}) == by
-        assert ledger.bytes * PS_PER_S <= (CAPACITIES[name] + len(plan)) * ledger.busy_ps
+        assert ledger.bytes * PS_PER_S <= (capacity + len(plan)) * ledger.busy_ps
 
 
 @PROPERTY

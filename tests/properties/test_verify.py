@@ -67,7 +67,7 @@ LIES = {
     "account": ("energy", 0, {"energy_pj": 1}, "energy accounts add up to"),
     "granted rate": ("rates", 0, {"resource": "dram", "bytes_per_s": 10**12}, "granted at"),
     "slice outside": ("slices", 0, {"end_ps": 10**18}, "lies outside operator 0"),
-    "slice bytes": ("slices", 1, {"read_bytes": 10**6}, "its slices move|slices move"),
+    "slice bytes": ("slices", 1, {"read_bytes": 10**6}, "slices move"),
 }
 
 
@@ -76,7 +76,7 @@ def test_a_false_record_is_found_out(record, graph, lie):
     table, position, changes, message = LIES[lie]
     found = verify(changed(record, table, position, **changes), graph)
     assert found
-    assert any(part in fault for fault in found for part in message.split("|")), found
+    assert any(message in fault for fault in found), found
 
 
 def test_a_false_total_is_found_out(record):
@@ -107,6 +107,6 @@ def test_check_raises_with_every_violation(record):
     false = replace(changed(record, "units", 0, busy_ps=1), energy_pj=1)
     with pytest.raises(SimulationError) as error:
         check(false)
-    assert "run of 'net' on 'small': 3 faults" in str(error.value)
+    assert "run of 'net' on 'small': 2 faults" in str(error.value)
     assert "unit npu: busy 1 ps" in str(error.value)
     assert "energy accounts add up to" in str(error.value)

@@ -94,7 +94,9 @@ def test_a_late_arrival_shares_only_from_then_on():
     assert opens_at(env, second, 2 * 10**6)
 
 
-@pytest.mark.parametrize(("cycles", "hz", "time"), [(1, GB, 1000), (3, 3 * GB, 1000), (1, 3 * GB, 334), (2, 3 * GB, 667)])
+@pytest.mark.parametrize(
+    ("cycles", "hz", "time"), [(1, GB, 1000), (3, 3 * GB, 1000), (1, 3 * GB, 334), (2, 3 * GB, 667)]
+)
 def test_compute_ends_with_its_last_cycle(fabric, cycles, hz, time):
     assert simulate([job(phases=[Phase("steady", cycles, ())], hz=hz)], fabric).makespan_ps == time
 

@@ -40,9 +40,8 @@ def platform(name):
 def model_of(kind, soc=None, cores=None, **context):
     name, unit, _ = UNITS[kind]
     soc = soc or platform(name)
-    return cost_model(
-        UnitContext(unit, soc.unit(unit), soc.unit_hz(unit), cores or soc.default_cores(unit), soc.runtime(unit), **context)
-    )
+    cores = cores or soc.default_cores(unit)
+    return cost_model(UnitContext(unit, soc.unit(unit), soc.unit_hz(unit), cores, soc.runtime(unit), **context))
 
 
 def kernel(kind, operator="CONV_2D", nest=None, elements=1000, size=65_536):
@@ -52,10 +51,9 @@ def kernel(kind, operator="CONV_2D", nest=None, elements=1000, size=65_536):
     loops = (nest or LoopNest(k=32, c=32, p=8, q=8, r=3, s=3),) if category is Category.MAC else ()
     weights = (Operand(32 * 32 * 9, memory),) if loops else ()
     bits = 16 if dtype == "float16" else 8
-    return Kernel(
-        operator, category, dtype, loops, elements * OPERATORS[operator].vector_ops, bits, (Operand(size, memory),), weights,
-        (Operand(size, memory),),
-    )  # fmt: skip
+    data = (Operand(size, memory),)
+    elements *= OPERATORS[operator].vector_ops
+    return Kernel(operator, category, dtype, loops, elements, bits, inputs=data, weights=weights, outputs=data)
 
 
 def time_of(kind, work, soc=None):
@@ -171,9 +169,9 @@ def test_cpu_cycles_follow_the_rate_and_the_kernel_family(tmp_path):
     soc = small_soc(tmp_path)
     share = soc.runtime("cpu").efficiency.get("convolution", 1)
     row = run_graph(one_conv(8, 16, 16, 1), soc, Options(unit="cpu", cores=1)).operators[0]
-    macs, vector = 64 * 16 * 16, 64 * 16 / 16 / soc.runtime("cpu").efficiency.get("elementwise", 1)
+    macs, finish = 64 * 16 * 16, 64 * 16 * (4 * 4 + 3 * 2 + 3) / 16  # 16 lane bytes a cycle
     feed = (macs // 4 + macs // 16 + 64 * 16) / 16
-    assert row.compute_ps / 1000 == pytest.approx(max(macs / (8 * share), feed) + vector, abs=2)
+    assert row.compute_ps / 1000 == pytest.approx(max(macs / (8 * share), feed) + finish, abs=2)
 
 
 def test_a_sensing_hub_wakes_once_before_its_first_operator():
@@ -190,3 +188,14 @@ def test_models_keep_no_state(kind):
     first = model.work(asked)
     model.work(replace(asked, vector_elements=5))
     assert model.work(asked) == first
+
+
+def test_depthwise_layers_cannot_use_dot_products():
+    """A76: 32 int8 MACs a cycle by dot product, 4 by widening multiply."""
+    soc = platform("rk3588")
+    model = cost_model(UnitContext("cpu_big", soc.unit("cpu_big"), soc.unit_hz("cpu_big"), 1, soc.runtime("cpu_big")))
+    share = soc.runtime("cpu_big").efficiency["depthwise"]
+    nest = LoopNest(g=64, p=32, q=32, r=3, s=3)
+    asked = Kernel("DEPTHWISE_CONV_2D", Category.MAC, "int8", (nest,), 0, 8, (), (), ())
+    finish = nest.outputs * 25 // 32
+    assert model.work(asked).phases[0].compute_cycles == pytest.approx(nest.macs / (4 * share) + finish, abs=2)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 from small_world import small_soc, with_twin
 
@@ -129,9 +131,7 @@ def test_a_circle_of_jobs_is_reported_with_who_waits_for_whom(fabric, streams):
     jobs = [job(0, "npu", read=100, after=(1,)), job(1, "twin", read=100, after=(0,)), job(2, "cpu", read=100)]
     with pytest.raises(DeadlockError) as error:
         simulate(jobs, fabric, streams)
-    assert str(error.value) == (
-        "2 jobs can never start: job 0 on npu waits for [1]; job 1 on twin waits for [0]"
-    )
+    assert str(error.value) == "2 jobs can never start: job 0 on npu waits for [1]; job 1 on twin waits for [0]"
 
 
 def test_a_job_that_waits_for_a_later_one_of_its_own_unit_is_a_deadlock(fabric):
@@ -140,7 +140,8 @@ def test_a_job_that_waits_for_a_later_one_of_its_own_unit_is_a_deadlock(fabric):
 
 
 def test_parts_of_every_job_add_up(fabric):
-    jobs = [Job(i, unit, HZ, 13, 7, job(i, unit, 999 * (i + 1), 50).phases, ()) for i, unit in enumerate(("npu", "twin"))]
+    moving = [job(0, "npu", 999, 50), job(1, "twin", 1998, 50)]
+    jobs = [replace(one, dispatch_ps=13, sync_ps=7) for one in moving]
     for outcome in (simulate(jobs, fabric), analyse(jobs, fabric)):
         for t in outcome.times:
             parts = t.compute_ps + t.memory_wait_ps + t.bus_wait_ps + t.dispatch_ps + t.sync_ps

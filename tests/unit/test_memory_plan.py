@@ -39,11 +39,7 @@ def test_a_plan_is_legal_and_its_peaks_are_right_or_its_refusal_has_a_gap(buffer
     try:
         plan = plan_memory(buffers, capacities, STEPS)
     except InfeasibleError as error:
-        report = error.report
-        assert report.gap == report.demand - report.bound > 0
-        assert f"demand {report.demand:,} B" in str(error)
-        assert f"bound {report.bound:,} B" in str(error)
-        assert f"gap {report.gap:,} B" in str(error)
+        assert_says_why(error)
         return
     for b in buffers:
         assert plan.places[b.key].memory in b.memories
@@ -55,6 +51,13 @@ def test_a_plan_is_legal_and_its_peaks_are_right_or_its_refusal_has_a_gap(buffer
         assert plan.use[memory] == MemoryUse(top, weights, top - weights)
         assert plan.use[memory].peak_bytes <= room
         assert all(plan.places[b.key].offset >= weights for b in here if not b.constant)
+
+
+def assert_says_why(error):
+    report = error.report
+    assert report.gap == report.demand - report.bound > 0
+    for name in ("demand", "bound", "gap"):
+        assert f"{name} {getattr(report, name):,} B" in str(error)
 
 
 def disjoint(a, b, plan):

@@ -152,7 +152,9 @@ def test_figure_is_saved_by_suffix_and_equal_figures_give_equal_bytes(tmp_path):
 
 
 def test_analysis_roofline_puts_operators_under_the_ceiling_of_their_unit():
-    rows = tuple(AnalysisRow(i, f"op{i}", "CONV_2D", "npu", 10**6, 100, 10, 10, 10, 10.0**i, ()) for i in range(4))
+    rows = tuple(
+        AnalysisRow(i, f"op{i}", "CONV_2D", "npu", "int8", 10**6, 100, 10, 10, 10, 10.0**i, ()) for i in range(4)
+    )
     ceilings = (Ceiling("npu", "int8", 2 * 10**12, "dram", 20 * 10**9), Ceiling("cpu", "int8", 10**11, "dram", 10**10))
     record = AnalysisRecord("0", "tiny", "tflite", "ab", "board", 4, 4, 4, rows, (("npu", 4),), (), ceilings, ())
     ax = analysis_roofline(record, axes())

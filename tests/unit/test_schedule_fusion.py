@@ -177,6 +177,9 @@ def test_a_view_is_compiled_away_and_shares_storage():
 # --- nothing lost -------------------------------------------------------------------------------------
 
 
+KINDS = ["CONV_2D", "CONV_2D", "RELU", "ADD", "MUL", "RESHAPE", "PAD", "SIN", "MAX_POOL_2D"]
+
+
 @st.composite
 def networks(draw):
     """Draw a network of up to 14 operators, each over tensors that exist already."""
@@ -184,7 +187,7 @@ def networks(draw):
     made = [net.input(1, 6, 6, 8), net.input(1, 6, 6, 8)]
     for _ in range(draw(st.integers(1, 14))):
         x = draw(st.sampled_from(made[-4:]))
-        kind = draw(st.sampled_from(["CONV_2D", "CONV_2D", "RELU", "ADD", "MUL", "RESHAPE", "PAD", "SIN", "MAX_POOL_2D"]))
+        kind = draw(st.sampled_from(KINDS))
         match kind:
             case "CONV_2D":
                 made.append(net.conv(x, 8))

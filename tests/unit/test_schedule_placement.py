@@ -61,7 +61,7 @@ def test_hardware_that_cannot_multiply_a_type_is_refused(soc):
 
 def test_a_type_that_a_runtime_does_not_take_is_refused(soc):
     net = Net(DType.INT32)
-    with pytest.raises(UnsupportedOperatorError, match="takes int4, int8, uint8, .* not int32"):
+    with pytest.raises(UnsupportedOperatorError, match=r"takes int4, int8, uint8, .* not int32"):
         place(net.graph(net.op("ADD", [net.input(1, 8), net.input(1, 8)])), npu_only(soc))
 
 

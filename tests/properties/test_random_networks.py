@@ -1,0 +1,82 @@
+"""Networks drawn at random: the books of every run balance, whatever is fused, shared or moved."""
+
+from __future__ import annotations
+
+from functools import cache
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+from hypothesis import given
+from hypothesis import strategies as st
+from small_world import PROPERTY, Net, small_soc, window
+
+from socsim.pipeline import Options, run_graph
+from socsim.platform.loader import load_platform
+from socsim.testing.verify import verify
+
+# What NPU runtimes compute, what only the CPU does, views and what runtimes fold.
+KINDS = [
+    "CONV_2D", "CONV_2D", "DENSE", "RELU", "ADD", "MUL", "RESHAPE", "SIN", "SOFTMAX", "MAX_POOL_2D", "CONCATENATION",
+]  # fmt: skip
+
+
+@cache
+def soc_of(name):
+    if name != "small":
+        return load_platform(name)
+    with TemporaryDirectory() as folder:
+        return small_soc(Path(folder))
+
+
+@st.composite
+def networks(draw):
+    net = Net()
+    size, depth = draw(st.sampled_from([4, 8, 16])), draw(st.sampled_from([3, 8, 32]))
+    made = [net.input(1, size, size, depth), net.input(1, size, size, depth)]
+    for _ in range(draw(st.integers(1, 12))):
+        x = draw(st.sampled_from(made[-4:]))
+        made.append(extend(net, draw(st.sampled_from(KINDS)), x, draw(st.sampled_from(made)), depth))
+    return net.graph(*draw(st.lists(st.sampled_from(made[2:]), min_size=1, max_size=2, unique=True)))
+
+
+def extend(net, kind, x, other, depth):
+    n, h, w, c = net.shape(x)
+    match kind:
+        case "CONV_2D":
+            return net.conv(x, c)
+        case "DENSE":
+            flat = net.op("RESHAPE", [x], (h * w, c))
+            return net.op("RESHAPE", [net.dense(flat, c)], (n, h, w, c))
+        case "CONCATENATION":
+            return net.conv(net.op(kind, [x, other], (n, h, w, c + net.shape(other)[3]), axis=3), depth)
+        case "MAX_POOL_2D":
+            return net.op(kind, [x], **window(1, 1))
+    second = {"ADD": lambda: [other], "MUL": lambda: [net.constant(c)]}.get(kind, list)
+    return net.op(kind, [x, *second()])
+
+
+@PROPERTY
+@given(
+    networks(),
+    st.sampled_from(["small", "rk3588", "imx93", "qcs6490"]),
+    st.sampled_from(["npu", "cpu"]),
+    st.sampled_from(["transaction", "analytic"]),
+    st.sampled_from([1, 3]),
+)
+def test_the_books_of_a_random_network_balance(graph, name, unit, detail, batch):
+    heavy = any(op.macs for op in graph.operators)
+    record = run_graph(graph, soc_of(name), Options(unit=unit if heavy else None, detail=detail, batch=batch))
+    assert verify(record, graph) == []
+    assert record.macs == graph.macs * batch
+    assert bool(record.latency_ps) == any(row.latency_ps for row in record.operators)
+    assert record.latency_ps or any("took no time" in warning for warning in record.warnings)
+
+
+@PROPERTY
+@given(networks(), st.sampled_from(["0 B/s", "1 B/s", "999 MB/s", "4 GB/s", "50 GB/s"]))
+def test_the_books_balance_beside_background_traffic(graph, rate):
+    quiet = run_graph(graph, soc_of("small"), Options())
+    record = run_graph(graph, soc_of("small"), Options(background={"cpu": rate}))
+    assert verify(record, graph, background=["cpu"]) == []
+    assert record.latency_ps >= quiet.latency_ps
+    assert record.operators[0].compute_ps == quiet.operators[0].compute_ps
