@@ -66,6 +66,21 @@ def test_the_last_one_speeds_up_when_the_other_leaves():
     assert opens_at(env, large, 1_500_000)  # 500 B at half, 500 B at the whole
 
 
+def test_what_ends_a_picosecond_later_is_not_taken_along():
+    env = simpy.Environment(0)
+    network = Network(env, {"a": GB, "b": GB - 1})
+    first, second = (network.move(Demand(name, 1000, {name: 1000})) for name in ("a", "b"))
+    assert opens_at(env, first, 10**6)
+    assert not second.processed
+    env.run(until=1_000_002)
+    assert second.processed
+
+
+def test_a_unit_that_computes_takes_bytes_no_faster_than_it_uses_them(fabric):
+    jobs = [job(0, "npu", [moving(1000, cycles=1000)]), job(1, "cpu", [moving(1500)])]
+    assert [t.end_ps for t in simulate(jobs, fabric).times] == [10**6, 500_000]  # 1 of 4 GB/s, and the other 3
+
+
 def test_weights_set_the_pace_until_one_leaves():
     env = simpy.Environment(0)
     network = Network(env, {"a": GB})

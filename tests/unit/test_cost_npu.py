@@ -97,6 +97,31 @@ def test_element_wise_operators_run_on_the_vector_unit(soc):
     assert row.executed_macs == 0
 
 
+def test_a_batch_multiplies_element_operations(soc):
+    net = Net()
+    graph = net.graph(net.op("ADD", [net.input(1, 8, 8, 8), net.input(1, 8, 8, 8)]))
+    assert cycles(graph, soc, batch=3) == 3 * cycles(graph, soc)
+
+
+@pytest.mark.parametrize(
+    ("energies", "picojoules"),
+    [
+        ({"mac": {"int8": "1 pJ"}}, 20 * 12 * 9 * 36),
+        ({"vector_op": "1 pJ"}, 12 * 36),
+        ({"mac": {"int8": "5 pJ"}, "vector_op": "2 pJ"}, 5 * 20 * 12 * 9 * 36 + 2 * 12 * 36),
+    ],
+)
+def test_arithmetic_costs_its_coefficients(soc, energies, picojoules):
+    nothing = {"mac": {"int8": "0 pJ"}, "vector_op": "0 pJ", "local_byte": "0 pJ/B"}
+    chip = soc.with_({"units.npu.energy": nothing | energies})
+    assert run_graph(one_conv(8, 20, 12, 3), chip, Options(unit="npu")).units[0].energy_pj == picojoules
+
+
+def test_bytes_cost_their_coefficients(soc):
+    record = run_graph(one_conv(8, 20, 12, 3), soc, Options(unit="npu"))
+    assert record.memories[0].energy_pj == 32 * record.operators[0].dram_bytes  # 4 pJ a bit
+
+
 def test_executed_macs_are_nominal_and_utilisation_follows_from_time(soc):
     row = first(one_conv(8, 20, 12, 3), soc)
     assert row.macs == row.executed_macs == 20 * 12 * 9 * 36

@@ -49,12 +49,19 @@ def test_a_buffer_for_everything_moves_everything_once(case):
 
 
 def test_weights_in_blocks_fetch_the_input_for_each_block():
-    plan = tile(2000, 4000, 100, 500, 1200)  # 1000 B of weights at a time beside two stripes of 100 B
-    assert (plan.input_fetches, plan.weight_fetches) == (4, 1)
-    assert plan.bound == "weights in 4 blocks, input fetched for each"
+    plan = tile(2000, 4400, 100, 500, 1200)  # 1000 B of weights at a time beside two stripes of 100 B
+    assert (plan.input_fetches, plan.weight_fetches) == (5, 1)
+    assert plan.bound == "weights in 5 blocks, input fetched for each"
 
 
 def test_input_in_blocks_fetches_the_weights_for_each_block():
-    plan = tile(2000, 4000, 300, 100, 1200)  # 1000 B of input at a time beside two chunks of 100 B
-    assert (plan.input_fetches, plan.weight_fetches) == (1, 2)
-    assert plan.bound == "input in 2 blocks, weights fetched for each"
+    plan = tile(2100, 4000, 300, 100, 1200)  # 1000 B of input at a time beside two chunks of 100 B
+    assert (plan.input_fetches, plan.weight_fetches) == (1, 3)
+    assert plan.bound == "input in 3 blocks, weights fetched for each"
+
+
+def test_what_stays_is_said():
+    assert tile(10_000, 1000, 100, 10, 1200).bound == "all weights stay, input streams once"
+    assert tile(10_000, 1001, 100, 10, 1200).bound != "all weights stay, input streams once"
+    assert tile(1000, 10_000, 500, 100, 1200).bound == "all input stays, weights stream once"
+    assert tile(1001, 10_000, 500, 100, 1200).bound != "all input stays, weights stream once"

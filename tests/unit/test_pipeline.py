@@ -7,7 +7,7 @@ from functools import cache
 from pathlib import Path
 
 import pytest
-from small_world import Net, one_conv, small_soc, with_twin
+from small_world import Net, one_conv, small_soc, window, with_twin
 
 from socsim.errors import InfeasibleError, UnsupportedOperatorError, UsageError
 from socsim.pipeline import Options, run_graph, unit_order
@@ -85,6 +85,17 @@ def test_books_balance_under_options(models, options):
     record = run_graph(graph, platform("rk3588"), Options(**options))
     check(record, graph)
     assert record.macs == graph.macs * options.get("batch", 1)
+
+
+def test_the_peak_of_a_unit_is_that_of_the_fastest_type_it_multiplied(soc):
+    net = Net()
+    x = net.input(1, 8, 8, 8)
+    for dtype in ("float16", "int8", "float16"):  # 32, 64 and 32 multiply-accumulates a cycle at 1 GHz
+        x = net.op("CONV_2D", [x, net.constant(8, 1, 1, 8)], compute_dtype=dtype, **window(1, 1))
+    graph = net.graph(x)
+    record = run_graph(graph, soc, Options(unit="npu"))
+    check(record, graph)
+    assert record.units[0].peak_macs_per_s == 64 * 10**9
 
 
 # --- accuracy -----------------------------------------------------------------------------------------
