@@ -30,14 +30,14 @@ if TYPE_CHECKING:
         UsageError,
         WorkloadError,
     )
-    from socsim.platform.platform import Platform
     from socsim.session import Run, analyze, compare, load, operators, platform, platforms, run, workloads
+    from socsim.soc.platform import Platform
     from socsim.workload.graph import Graph
 
 _HOMES = {
     "load": "session", "platform": "session", "run": "session", "compare": "session", "analyze": "session",
     "operators": "session", "platforms": "session", "workloads": "session", "Run": "session",
-    "Platform": "platform.platform", "Graph": "workload.graph",
+    "Platform": "soc.platform", "Graph": "workload.graph",
     "SocsimError": "errors", "UsageError": "errors", "PlatformError": "errors", "WorkloadError": "errors",
     "MalformedModelError": "errors", "LimitExceededError": "errors", "UnsupportedOperatorError": "errors",
     "ScheduleError": "errors", "InfeasibleError": "errors", "SimulationError": "errors", "ResultError": "errors",

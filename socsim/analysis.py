@@ -13,9 +13,9 @@ from socsim.workload.operators import OPERATORS
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from socsim.platform.platform import Platform
     from socsim.recording import Plan
     from socsim.schedule.placement import Candidate
+    from socsim.soc.platform import Platform
     from socsim.workload.graph import Graph, Operator
 
 

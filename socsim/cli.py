@@ -181,7 +181,7 @@ def platforms_list(as_json: AsJson = False) -> None:
 def platforms_show(name: Annotated[str, typer.Argument()], as_json: AsJson = False) -> None:
     """Show a platform: units, memories, links, clocks."""
     from socsim import session as ss
-    from socsim.platform.description import describe, description_json
+    from socsim.soc.description import describe, description_json
 
     soc = ss.platform(name)
     _print(description_json(soc) if as_json else describe(soc))
@@ -193,7 +193,7 @@ def platforms_check(
 ) -> None:
     """Check a platform file, and list the numbers that have no source."""
     from socsim import session as ss
-    from socsim.platform.provenance import provenance
+    from socsim.soc.provenance import provenance
 
     soc = ss.platform(name)
     rows = provenance(soc)

@@ -8,9 +8,9 @@ from importlib import metadata
 from typing import TYPE_CHECKING
 
 from socsim.errors import SocsimError
-from socsim.platform.loader import platform_names
-from socsim.platform.runtimes import runtime, runtime_names
 from socsim.session import load, platform, run
+from socsim.soc.loader import platform_names
+from socsim.soc.runtimes import runtime, runtime_names
 from socsim.version import __version__
 from socsim.workload.zoo import zoo
 

@@ -10,24 +10,24 @@ from socsim.cost.models import cost_model
 from socsim.engine.fabric import Fabric
 from socsim.engine.simulation import Job, Stream, analyse, simulate
 from socsim.errors import UsageError, did_you_mean
-from socsim.platform.runtimes import runtime as named_runtime
-from socsim.platform.schema import CpuCluster, SensingHub
 from socsim.quantities import Bandwidth
 from socsim.recording import Cost, Plan, make_record
 from socsim.schedule.placement import Candidate, candidates, place
 from socsim.schedule.precision import at_precision
 from socsim.schedule.residency import plan_residency
 from socsim.schedule.tasks import build_tasks
+from socsim.soc.runtimes import runtime as named_runtime
+from socsim.soc.schema import CpuCluster, SensingHub
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from socsim.cost.model import CostModel
     from socsim.cost.work import Kernel, Work
-    from socsim.platform.platform import Platform
-    from socsim.platform.runtimes import Runtime
     from socsim.records import RunRecord
     from socsim.schedule.tasks import Task, TaskGraph
+    from socsim.soc.platform import Platform
+    from socsim.soc.runtimes import Runtime
     from socsim.workload.graph import Graph
 
 DETAILS = ("analytic", "transaction")
@@ -70,7 +70,7 @@ def run_graph(graph: Graph, platform: Platform, options: Options) -> RunRecord:
     costs = _costs(plan)
     jobs = _jobs(plan, costs)
     fabric = Fabric(platform, plan.cores)
-    streams = _streams(platform, options.background)
+    streams = [Stream(u, platform.unit(u).activations[-1], rate) for u, rate in plan.background.items()]
     outcome = analyse(jobs, fabric) if options.detail == "analytic" else simulate(jobs, fabric, streams)
     return make_record(plan, costs, outcome)
 
@@ -102,6 +102,7 @@ def make_plan(graph: Graph, platform: Platform, options: Options) -> Plan:
         detail=options.detail,
         precision=options.precision,
         batch=options.batch,
+        background=_background(platform, options.background),
         models=_models(recast, platform, units, options.cores),
     )
 
@@ -264,13 +265,10 @@ def _wake_ps(platform: Platform, unit: str, woken: set[str]) -> int:
     return spec.states[0].wake.value
 
 
-def _streams(platform: Platform, background: Mapping[str, str]) -> list[Stream]:
-    streams = []
-    for unit, text in sorted(background.items()):
-        rate = _background_rate(platform, unit, text)
-        if rate:
-            streams.append(Stream(unit, platform.unit(unit).activations[-1], rate))
-    return streams
+def _background(platform: Platform, wanted: Mapping[str, str]) -> dict[str, int]:
+    """Return bytes a second by unit, units that read nothing left out."""
+    rates = {unit: _background_rate(platform, unit, text) for unit, text in sorted(wanted.items())}
+    return {unit: rate for unit, rate in rates.items() if rate}
 
 
 def _background_rate(platform: Platform, unit: str, text: str) -> int:

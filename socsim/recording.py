@@ -7,7 +7,6 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 from socsim.cost.energy import EnergyModel
-from socsim.platform.schema import Dram
 from socsim.quantities import PS_PER_S, format_time
 from socsim.records import (
     EnergyAccount,
@@ -32,10 +31,10 @@ if TYPE_CHECKING:
     from socsim.cost.work import Kernel, Work
     from socsim.engine.network import Ledger
     from socsim.engine.simulation import JobTimes, Outcome
-    from socsim.platform.platform import Platform
-    from socsim.platform.runtimes import Runtime
     from socsim.schedule.placement import Placed
     from socsim.schedule.tasks import Task, TaskGraph
+    from socsim.soc.platform import Platform
+    from socsim.soc.runtimes import Runtime
     from socsim.workload.graph import Graph, Operator
 
 
@@ -53,6 +52,7 @@ class Plan:
     detail: str
     precision: str | None
     batch: int
+    background: Mapping[str, int]
     models: Mapping[str, CostModel[Any]]
 
     @cached_property
@@ -106,6 +106,7 @@ class _Recorder:
             detail=plan.detail,
             precision=plan.precision,
             batch=plan.batch,
+            background=tuple(plan.background.items()),
             latency_ps=self.outcome.makespan_ps,
             energy_pj=sum(account.energy_pj for account in energy),
             macs=graph.macs * plan.batch,
@@ -312,8 +313,7 @@ class _Recorder:
             for unit, ops in moved.items()
         ]
         lines.append("uncalibrated: structure and datasheet numbers alone, no error range is known for this platform")
-        dram = [m for m in self.plan.platform.file.memories.values() if isinstance(m, Dram)]
-        if self.plan.memory.use and dram and self.outcome.makespan_ps == 0:
+        if self.outcome.makespan_ps == 0:
             lines.append("the run took no time: the network has no operators that cost anything")
         return tuple(lines)
 

@@ -164,6 +164,8 @@ class RunRecord:
     detail: str
     precision: str | None
     batch: int
+    background: tuple[tuple[str, int], ...]
+    """Bytes a second that other units read meanwhile, by unit."""
     latency_ps: int
     energy_pj: int
     macs: int

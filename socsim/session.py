@@ -9,14 +9,14 @@ from typing import TYPE_CHECKING, Any
 from socsim.analysis import analyze_graph, operator_support
 from socsim.errors import UsageError
 from socsim.pipeline import Options, run_graph
-from socsim.platform.loader import load_platform, platform_names
-from socsim.platform.platform import Platform
 from socsim.quantities import Energy, Time
 from socsim.report.analysis import Analysis
 from socsim.report.comparison import Comparison
 from socsim.report.documents import from_json, to_json
 from socsim.report.tables import Table
 from socsim.report.words import Text
+from socsim.soc.loader import load_platform, platform_names
+from socsim.soc.platform import Platform
 from socsim.workload.graph import Graph
 from socsim.workload.limits import DEFAULT_LIMITS, Limits
 from socsim.workload.zoo import load_model, zoo

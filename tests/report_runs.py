@@ -78,7 +78,9 @@ def made_up(count: int = 4) -> RunRecord:
         version="0.1.0", model="tiny", model_format="tflite", model_sha256="ab" * 32, platform="board",
         platform_title="A made-up board", overrides=("units.npu.clock = 800 MHz",),
         opps=(("cpu", "1800MHz"), ("npu", "800MHz")), preferred_unit="npu", detail="transaction", precision=None,
-        batch=1, latency_ps=makespan, energy_pj=1_000_000, macs=1_000_000 * len(operators), parameters=4_000,
+        batch=1,
+        background=(("cpu", 10**9),), latency_ps=makespan, energy_pj=1_000_000, macs=1_000_000 * len(operators),
+        parameters=4_000,
         operators=tuple(operators),
         units=(
             UnitRecord("npu", "npu", "vendor", "800MHz", 800_000_000, 1, count, busy, makespan - busy,

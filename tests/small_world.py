@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 from hypothesis import HealthCheck, settings
 
-from socsim.platform.loader import load_platform
-from socsim.platform.runtimes import runtime
+from socsim.soc.loader import load_platform
+from socsim.soc.runtimes import runtime
 from socsim.workload.builder import GraphBuilder
 from socsim.workload.dtypes import DType
 from socsim.workload.graph import Graph, TensorKind
@@ -17,8 +17,8 @@ from socsim.workload.graph import Graph, TensorKind
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from socsim.platform.platform import Platform
-    from socsim.platform.runtimes import Runtime
+    from socsim.soc.platform import Platform
+    from socsim.soc.runtimes import Runtime
 
 PROPERTY = settings(
     max_examples=100,

@@ -21,7 +21,7 @@ from socsim.soc.runtimes import runtime, runtime_names
 
 # Names in the tables that the zoo holds under another; the graphs are those that the rows were taken with
 # or their nearest relatives (see docs/accuracy.md).
-ALIASES = {"mobilenet_v1_0.25_224": "mobilenet_v1_0.25_224", "resnet50_v2": "ncnn/resnet50_int8"}
+ALIASES = {"resnet50_v2": "ncnn/resnet50_int8"}
 
 
 @cache
@@ -67,7 +67,8 @@ def usable(row: dict[str, str]) -> bool:
 def main() -> None:
     groups: dict[tuple[str, ...], list[tuple[float, str]]] = defaultdict(list)
     refused: dict[tuple[str, ...], int] = defaultdict(int)
-    for row in csv.DictReader(Path(sys.argv[1]).open(encoding="utf-8")):
+    text = Path(sys.argv[1]).read_text(encoding="utf-8")
+    for row in csv.DictReader(text.splitlines()):
         if not usable(row):
             continue
         key = (row["platform"], row["unit"], row["runtime"], row["precision"])
@@ -82,9 +83,8 @@ def main() -> None:
         ratios = groups[key]
         worst, name = max(ratios, key=lambda pair: max(pair[0], 1 / pair[0]))
         median = statistics.median(r for r, _ in ratios)
-        print(
-            f"{key[0]:<11}{key[1]:<5}{key[2]:<16}{key[3]:<7}{len(ratios):>5}{refused[key]:>8}  {median:6.2f}  {worst:.2f} ({name})"
-        )
+        head = f"{key[0]:<11}{key[1]:<5}{key[2]:<16}{key[3]:<7}{len(ratios):>5}{refused[key]:>8}"
+        print(f"{head}  {median:6.2f}  {worst:.2f} ({name})")
 
 
 if __name__ == "__main__":

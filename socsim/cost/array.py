@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
     from fractions import Fraction
 
-    from socsim.platform.schema import NpuArray
+    from socsim.soc.schema import NpuArray
     from socsim.workload.loops import LoopNest
 
 _INPUT_DIMENSIONS = ("N", "G", "C", "P", "Q", "R", "S")

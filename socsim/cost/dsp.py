@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 from socsim.cost.model import CostModel, as_fraction, cycles, nest_family
 from socsim.cost.tiling import tile
 from socsim.cost.work import Work, by_memory, merged, pipelined, scaled
-from socsim.platform.schema import Dsp
 from socsim.quantities import ceil_div
+from socsim.soc.schema import Dsp
 from socsim.workload.operators import Category
 
 if TYPE_CHECKING:

@@ -8,14 +8,14 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from socsim.platform.schema import SensingHub
-from socsim.platform.technology import technology
+from socsim.soc.schema import SensingHub
+from socsim.soc.technology import technology
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from socsim.cost.work import Transfer, Work
-    from socsim.platform.platform import Platform
+    from socsim.soc.platform import Platform
 
 AJ_PER_PJ = 10**6
 

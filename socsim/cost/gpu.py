@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 from socsim.cost.caching import missed
 from socsim.cost.model import CostModel, as_fraction, cycles, nest_family
 from socsim.cost.work import Phase, Work, by_memory, merged, transfers
-from socsim.platform.schema import Gpu
 from socsim.quantities import ceil_div
+from socsim.soc.schema import Gpu
 from socsim.workload.operators import Category
 
 if TYPE_CHECKING:

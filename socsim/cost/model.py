@@ -8,16 +8,16 @@ from fractions import Fraction
 from functools import cache
 from typing import TYPE_CHECKING, Any, ClassVar, Generic, TypeVar
 
-from socsim.platform.schema import UnitBase
 from socsim.quantities import ceil_div
 from socsim.registry import Registry
+from socsim.soc.schema import UnitBase
 from socsim.workload.operators import Category
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from socsim.cost.work import Kernel, Work
-    from socsim.platform.runtimes import KernelFamily, Runtime
+    from socsim.soc.runtimes import KernelFamily, Runtime
     from socsim.workload.loops import LoopNest
 
 S = TypeVar("S", bound=UnitBase)

@@ -10,8 +10,8 @@ from socsim.cost.array import ArrayMapping, map_nest
 from socsim.cost.model import CostModel, as_fraction
 from socsim.cost.tiling import Tiling, tile
 from socsim.cost.work import Work, by_memory, merged, pipelined, scaled
-from socsim.platform.schema import Npu
 from socsim.quantities import ceil_div
+from socsim.soc.schema import Npu
 from socsim.workload.operators import Category
 
 if TYPE_CHECKING:

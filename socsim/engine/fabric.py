@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
     from socsim.cost.work import Transfer
-    from socsim.platform.platform import Platform
+    from socsim.soc.platform import Platform
 
 
 class Fabric:

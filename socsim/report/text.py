@@ -10,6 +10,7 @@ from socsim.report.formats import (
     format_bytes,
     format_count,
     format_power,
+    format_rate,
     format_share,
     labelled,
     plural,
@@ -69,6 +70,7 @@ def _identity(record: RunRecord) -> list[str]:
                 f"detail {terminal_text(record.detail, 20)}, socsim {terminal_text(record.version, 40)}"
             ],
         ),
+        *labelled("background", [f"{terminal_text(u, 20)} reads {format_rate(r)}" for u, r in record.background]),
     ]
 
 

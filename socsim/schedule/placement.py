@@ -14,9 +14,9 @@ from socsim.workload.operators import Category
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from socsim.platform.platform import Platform
-    from socsim.platform.runtimes import Runtime
-    from socsim.platform.schema import AnyUnit
+    from socsim.soc.platform import Platform
+    from socsim.soc.runtimes import Runtime
+    from socsim.soc.schema import AnyUnit
     from socsim.workload.graph import Graph, Operator
 
 

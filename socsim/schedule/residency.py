@@ -6,16 +6,16 @@ from typing import TYPE_CHECKING
 
 from socsim.cost.memory_plan import Buffer, MemoryPlan, plan_memory
 from socsim.errors import InfeasibleError
-from socsim.platform.schema import SensingHub
 from socsim.schedule.tasks import stored_bytes
+from socsim.soc.schema import SensingHub
 from socsim.workload.graph import TensorKind
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from socsim.platform.platform import Platform
-    from socsim.platform.runtimes import Runtime
     from socsim.schedule.tasks import Task, TaskGraph
+    from socsim.soc.platform import Platform
+    from socsim.soc.runtimes import Runtime
 
 
 def plan_residency(tasks: TaskGraph, platform: Platform, runtimes: Mapping[str, Runtime], batch: int) -> MemoryPlan:

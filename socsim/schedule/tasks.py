@@ -13,8 +13,8 @@ from socsim.workload.operators import OPERATORS, Category
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from socsim.platform.runtimes import Runtime
     from socsim.schedule.placement import Placed
+    from socsim.soc.runtimes import Runtime
     from socsim.workload.graph import Graph, Operator, Tensor
 
 _ACTIVATIONS = frozenset({

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 from socsim.errors import SimulationError, join_faults
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Iterator
+    from collections.abc import Callable, Iterator
 
     from socsim.records import LinkRecord, MemoryRecord, OperatorRecord, RunRecord
     from socsim.workload.graph import Graph
@@ -28,7 +28,7 @@ _ROUNDING = 1e-6
 """Relative slack for ratios that a record holds as floating-point numbers."""
 
 
-def verify(record: RunRecord, graph: Graph | None = None, background: Collection[str] = ()) -> list[str]:
+def verify(record: RunRecord, graph: Graph | None = None) -> list[str]:
     """Return every violation in a record, in words; an empty list where all is well.
 
     Exact: parts of latencies, exclusive units, busy and idle time, bytes, energies, order in time. Rates
@@ -38,22 +38,20 @@ def verify(record: RunRecord, graph: Graph | None = None, background: Collection
     Args:
         record: what a run left behind.
         graph: the network; where given, no consumer may start before its producers end.
-        background: units that moved background traffic, whose bytes no operator accounts for.
     """
     found = [fault for rule in _RULES for fault in rule(record)]
-    found += _bytes_by_initiator(record, background)
     if graph is not None:
         found += _precedence(record, graph)
     return found
 
 
-def check(record: RunRecord, graph: Graph | None = None, background: Collection[str] = ()) -> None:
+def check(record: RunRecord, graph: Graph | None = None) -> None:
     """Refuse a record that contradicts itself; arguments are those of `verify`.
 
     Raises:
         SimulationError: all violations.
     """
-    found = verify(record, graph, background)
+    found = verify(record, graph)
     if found:
         raise SimulationError(join_faults(f"run of {record.model!r} on {record.platform!r}", found))
 
@@ -210,8 +208,8 @@ def _too_fast(what: str, record: RunRecord, part: LinkRecord | MemoryRecord, mov
         yield f"{what}: {moved} B in {part.busy_ps} ps exceed {part.bytes_per_s} B/s"
 
 
-def _bytes_by_initiator(record: RunRecord, background: Collection[str]) -> Iterator[str]:
-    """What operators moved is what memories saw of their unit; links see no more than that."""
+def _bytes_by_initiator(record: RunRecord) -> Iterator[str]:
+    """What operators and background moved is what memories saw of a unit; links see no more than that."""
     wanted: Counter[str] = Counter()
     for row in _costed(record):
         wanted[row.unit] += (row.read_bytes or 0) + (row.write_bytes or 0)
@@ -219,22 +217,21 @@ def _bytes_by_initiator(record: RunRecord, background: Collection[str]) -> Itera
     for memory in record.memories:
         booked.update(dict(memory.initiators))
     for unit in sorted({*wanted, *booked}):
-        right = booked[unit] >= wanted[unit] if unit in background else booked[unit] == wanted[unit]
+        right = booked[unit] >= wanted[unit] if unit in dict(record.background) else booked[unit] == wanted[unit]
         if not right:
             yield f"unit {unit}: operators move {wanted[unit]} B, memories booked {booked[unit]} B"
     for link in record.links:
         for unit, amount in link.initiators:
             if amount > booked[unit]:
                 yield f"link {link.name}: {amount} B for {unit}, whose memories moved {booked[unit]} B"
-    yield from _external(record, background)
 
 
-def _external(record: RunRecord, background: Collection[str]) -> Iterator[str]:
+def _external(record: RunRecord) -> Iterator[str]:
     outside = [dict(memory.initiators) for memory in record.memories if memory.kind != "sram"]
     for unit in record.units:
         wanted = sum(row.dram_bytes or 0 for row in _costed(record) if row.unit == unit.name)
         booked = sum(table.get(unit.name, 0) for table in outside)
-        if booked != wanted and unit.name not in background:
+        if booked != wanted and unit.name not in dict(record.background):
             yield f"unit {unit.name}: operators move {wanted} B off chip, memories booked {booked} B"
 
 
@@ -290,5 +287,5 @@ def _carrier(record: RunRecord, index: int) -> int:
 
 _RULES: tuple[Callable[[RunRecord], Iterator[str]], ...] = (
     _rows, _folded, _latencies, _utilisations, _counts, _something_costs, _exclusive, _occupation, _timeline,
-    _rates, _energies,
+    _rates, _bytes_by_initiator, _external, _energies,
 )  # fmt: skip

@@ -25,9 +25,7 @@ if TYPE_CHECKING:
     Rule = Callable[[Shapes, Mapping[str, Any]], list[Shape] | None]
 
 
-def infer_shapes(
-    operator_type: str, input_shapes: Shapes, attributes: Mapping[str, Any]
-) -> list[Shape] | None:
+def infer_shapes(operator_type: str, input_shapes: Shapes, attributes: Mapping[str, Any]) -> list[Shape] | None:
     """Return the output shapes of an operator.
 
     Args:
@@ -74,9 +72,7 @@ def broadcast_shapes(shapes: Sequence[Shape], *, leading: bool = False) -> Shape
     return tuple(result)
 
 
-def window_positions(
-    size: int, kernel: int, stride: int, pads: tuple[int, int], *, ceil: bool = False
-) -> int:
+def window_positions(size: int, kernel: int, stride: int, pads: tuple[int, int], *, ceil: bool = False) -> int:
     """Return how many positions a window takes along one dimension.
 
     Args:
@@ -160,9 +156,7 @@ def _transpose_convolution(shapes: Shapes, a: Mapping[str, Any]) -> list[Shape] 
     _, h, w, channels = spatial(x, layout)
     out_position, in_position = _CHANNEL_POSITIONS["TRANSPOSE_CONV", layout]
     if weights[in_position] != channels:
-        msg = (
-            f"weights {weights} take {weights[in_position]} input channels, but the input {x} has {channels}"
-        )
+        msg = f"weights {weights} take {weights[in_position]} input channels, but the input {x} has {channels}"
         raise ValueError(msg)
     if len(shapes) > 3:  # the operand that gives the result's shape
         return None
@@ -193,9 +187,7 @@ def _fully_connected(shapes: Shapes, a: Mapping[str, Any]) -> list[Shape]:
         raise ValueError(msg)
     units, depth = weights if a.get("transpose_b", True) else weights[::-1]
     if depth < 1 or prod(x) % depth:
-        msg = (
-            f"the input {x} has {prod(x)} elements, not a multiple of the {depth} that weights {weights} take"
-        )
+        msg = f"the input {x} has {prod(x)} elements, not a multiple of the {depth} that weights {weights} take"
         raise ValueError(msg)
     rows = x[:-1] if x and x[-1] == depth else (prod(x) // depth,)
     return [(*rows, units)]

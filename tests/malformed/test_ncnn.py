@@ -102,9 +102,7 @@ def test_bytes(data, text):
 
 
 def test_all_faults_of_a_file_are_listed():
-    broken = (
-        VALID.replace("0=4 1=3", "0=4 1:3").replace("-23301=2,", "-23301=7,").replace("2 1 a b", "2 1 a c")
-    )
+    broken = VALID.replace("0=4 1=3", "0=4 1:3").replace("-23301=2,", "-23301=7,").replace("2 1 a b", "2 1 a c")
     with pytest.raises(MalformedModelError, match="3 faults") as caught:
         load(broken)
     assert [line[:10] for line in str(caught.value).splitlines()[1:]] == [

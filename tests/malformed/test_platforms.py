@@ -11,11 +11,11 @@ from typing import TYPE_CHECKING, NamedTuple
 import pytest
 
 from socsim.errors import PlatformError
-from socsim.platform import yaml_reader
-from socsim.platform.library import preset_names
-from socsim.platform.loader import load_platform
-from socsim.platform.runtimes import runtime, runtime_names
-from socsim.platform.yaml_reader import MAX_BYTES
+from socsim.soc import yaml_reader
+from socsim.soc.library import preset_names
+from socsim.soc.loader import load_platform
+from socsim.soc.runtimes import runtime, runtime_names
+from socsim.soc.yaml_reader import MAX_BYTES
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

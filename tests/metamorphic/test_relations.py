@@ -13,9 +13,9 @@ from socsim.cost.work import Phase, Transfer
 from socsim.engine.fabric import Fabric
 from socsim.engine.simulation import Job, analyse, simulate
 from socsim.pipeline import Options, make_plan, run_graph
-from socsim.platform.platform import Platform
 from socsim.quantities import Time
 from socsim.records import LATENCY_PARTS
+from socsim.soc.platform import Platform
 
 TIMES = ("start_ps", "end_ps", "latency_ps", *LATENCY_PARTS, "overlapped_ps")
 

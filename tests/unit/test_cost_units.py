@@ -16,7 +16,7 @@ from socsim.cost.work import Kernel, Operand
 from socsim.engine.fabric import Fabric
 from socsim.engine.simulation import Job, analyse
 from socsim.pipeline import Options, run_graph
-from socsim.platform.loader import load_platform
+from socsim.soc.loader import load_platform
 from socsim.workload.loops import LoopNest
 from socsim.workload.operators import OPERATORS, Category
 

@@ -38,9 +38,7 @@ NETWORKS = 49
 
 def load(text, *, shapes=None, name="net", batch=None):
     data = text if isinstance(text, bytes) else text.encode()
-    return import_ncnn(
-        data, where=f"{name}.param", name=name, batch=batch, shapes=shapes or {}, limits=DEFAULT_LIMITS
-    )
+    return import_ncnn(data, where=f"{name}.param", name=name, batch=batch, shapes=shapes or {}, limits=DEFAULT_LIMITS)
 
 
 def graph_of(*lines, **options):
@@ -51,9 +49,7 @@ def graph_of(*lines, **options):
 
 def single(line, size="3x8x8", second=None, **options):
     """Import one layer that reads `x` (and `y`) and return (graph, operator, output shapes)."""
-    lines = [
-        f"Input in{i} 0 1 {blob} {sizes(s)}" for i, (blob, s) in enumerate((("x", size), ("y", second))) if s
-    ]
+    lines = [f"Input in{i} 0 1 {blob} {sizes(s)}" for i, (blob, s) in enumerate((("x", size), ("y", second))) if s]
     graph = graph_of(*lines, line, **options)
     (op,) = graph.operators
     return graph, op, [t.shape for t in graph.output_tensors(op)]
@@ -174,10 +170,7 @@ def test_hints_agree_with_the_inferred_shapes(graphs):
 def test_a_hint_that_differs_is_a_note():
     graph = graph_of("Input in 0 1 x 0=4 1=4 2=3", "ReLU r 1 1 x y -23330=4,3,4,5,3")
     (note,) = graph.notes
-    assert (
-        note
-        == "1 shape hints of the file differ from the inferred shapes: y hint (3, 5, 4) inferred (3, 4, 4)"
-    )
+    assert note == "1 shape hints of the file differ from the inferred shapes: y hint (3, 5, 4) inferred (3, 4, 4)"
 
 
 def test_layers_after_the_declared_number_are_noted(graphs):
@@ -196,9 +189,7 @@ def test_int8_networks_keep_types_between_requantized_layers(graphs):
     graph = graphs["resnet50_int8"]
     by_name = {op.name: op for op in graph.operators}
     first, second = by_name["res2a_branch2a"], by_name["res2a_branch2b"]
-    types = [
-        graph.tensors[i].dtype for i in (first.inputs[0], first.inputs[1], first.inputs[2], first.outputs[0])
-    ]
+    types = [graph.tensors[i].dtype for i in (first.inputs[0], first.inputs[1], first.inputs[2], first.outputs[0])]
     # 8=102: the layer quantizes its float input itself and writes int8 for the next convolution.
     assert types == [DType.FLOAT32, DType.INT8, DType.FLOAT32, DType.INT8]
     assert graph.tensors[second.inputs[0]].dtype is DType.INT8
@@ -394,9 +385,7 @@ def test_hints_give_the_shape_of_an_input_without_sizes():
 
 
 def test_inputs_without_a_shape_are_all_named_with_the_option():
-    with pytest.raises(
-        WorkloadError, match=r"net.param: the file gives no shape for inputs 'a', 'b'"
-    ) as caught:
+    with pytest.raises(WorkloadError, match=r"net.param: the file gives no shape for inputs 'a', 'b'") as caught:
         graph_of("Input a 0 1 a", "Input b 0 1 b", "BinaryOp l 2 1 a b c")
     assert "--shape a=DIMS --shape b=DIMS" in str(caught.value)
 

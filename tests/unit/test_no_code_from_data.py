@@ -58,7 +58,7 @@ def test_a_module_runs_no_data(path: Path) -> None:
 
 
 def test_the_package_was_found() -> None:
-    assert PACKAGE / "platform" / "yaml_reader.py" in SOURCES
+    assert PACKAGE / "soc" / "yaml_reader.py" in SOURCES
 
 
 @pytest.mark.parametrize(

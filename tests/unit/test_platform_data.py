@@ -10,13 +10,13 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from socsim.data_files import data_folder
-from socsim.platform.loader import load_platform, platform_names
-from socsim.platform.provenance import provenance
-from socsim.platform.runtimes import runtime, runtime_names
-from socsim.platform.schema import CpuCluster, Dram, Dsp, Gpu, Npu, SensingHub
-from socsim.platform.technology import TechnologyFile, technology
-from socsim.platform.validation import validate
-from socsim.platform.yaml_reader import read_yaml
+from socsim.soc.loader import load_platform, platform_names
+from socsim.soc.provenance import provenance
+from socsim.soc.runtimes import runtime, runtime_names
+from socsim.soc.schema import CpuCluster, Dram, Dsp, Gpu, Npu, SensingHub
+from socsim.soc.technology import TechnologyFile, technology
+from socsim.soc.validation import validate
+from socsim.soc.yaml_reader import read_yaml
 from socsim.workload.dtypes import DType
 from socsim.workload.operators import OPERATORS
 
@@ -24,8 +24,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-    from socsim.platform.platform import Platform
-    from socsim.platform.schema import AnyUnit
+    from socsim.soc.platform import Platform
+    from socsim.soc.schema import AnyUnit
 
 PLATFORMS = platform_names()
 RUNTIMES = runtime_names()
@@ -97,9 +97,7 @@ def test_the_technology_table_accounts_for_its_energies() -> None:
     file = validate(TechnologyFile, read_yaml(data_folder("platforms") / "technology.yaml"))
     accounted = {*file.sources, *file.assumed}
     energies = {f"base.mac.{t}" for t in file.base.mac}
-    energies |= {
-        f"base.{name}" for name in ("vector_op", "instruction", "local_byte", "sram_byte", "link_byte")
-    }
+    energies |= {f"base.{name}" for name in ("vector_op", "instruction", "local_byte", "sram_byte", "link_byte")}
     assert energies - accounted == set()
     assert "scaling" in accounted
 
@@ -157,9 +155,7 @@ def test_convolutions_run_in_types_that_the_unit_multiplies(name: str) -> None:
     for unit, spec in platform.units.items():
         stack = platform.runtime(unit)
         graph_types = [t for t in ("int8", "uint8", "float16", "float32") if t in stack.executes]
-        runs = {
-            stack.executes[t] for t in graph_types if stack.supports_operator("CONV_2D", stack.executes[t])
-        }
+        runs = {stack.executes[t] for t in graph_types if stack.supports_operator("CONV_2D", stack.executes[t])}
         assert runs
         assert runs - set(rates(spec)) == set()
 
@@ -194,9 +190,7 @@ def test_runtimes_name_known_operators_and_types(name: str) -> None:
     stack = runtime(name)
     named = [op for group in stack.supports for op in (*group.operators, *group.excluded) if op != "*"]
     assert [op for op in named if op not in OPERATORS] == []
-    types = {*stack.executes, *stack.executes.values()} | {
-        t for g in stack.supports for t in g.types if t != "*"
-    }
+    types = {*stack.executes, *stack.executes.values()} | {t for g in stack.supports for t in g.types if t != "*"}
     assert types - TYPES == set()
     assert stack.numerics in PROFILES
     assert stack.name == name
@@ -264,9 +258,7 @@ PEAKS = [
 
 
 @pytest.mark.parametrize(("name", "unit", "dtype", "expected", "tolerance"), PEAKS)
-def test_peak_rates_match_public_figures(
-    name: str, unit: str, dtype: str, expected: float, tolerance: float
-) -> None:
+def test_peak_rates_match_public_figures(name: str, unit: str, dtype: str, expected: float, tolerance: float) -> None:
     assert peak_ops(load_platform(name), unit, dtype) == pytest.approx(expected, rel=tolerance)
 
 
@@ -339,9 +331,7 @@ def _kernel_opps(shared: Path, table: str) -> Iterator[tuple[int, int]]:
 )
 def test_operating_points_equal_the_kernel_table(shared: Path, clock: str, table: str) -> None:
     points = load_platform("rk3588").file.clocks[clock].opps
-    assert [(p.clock.value, p.voltage.value if p.voltage else 0) for p in points] == sorted(
-        _kernel_opps(shared, table)
-    )
+    assert [(p.clock.value, p.voltage.value if p.voltage else 0) for p in points] == sorted(_kernel_opps(shared, table))
 
 
 # --- technology ---------------------------------------------------------------------------------------

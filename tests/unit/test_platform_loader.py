@@ -9,14 +9,14 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from socsim.errors import PlatformError
-from socsim.platform.loader import load_platform, platform_names
 from socsim.quantities import Frequency, Size
+from socsim.soc.loader import load_platform, platform_names
 
 if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
-    from socsim.platform.platform import Platform
+    from socsim.soc.platform import Platform
 
 PLATFORMS = platform_names()
 HEAD = "schema: socsim.platform/1\nname: {name}\ntitle: A board\nbased_on: {base}\n"

@@ -10,12 +10,12 @@ import pytest
 from pydantic import BaseModel, ValidationError
 
 from socsim.data_files import data_folder
-from socsim.platform.json_schema import platform_json_schema
-from socsim.platform.loader import load_platform, platform_names
-from socsim.platform.schema import PLATFORM_SCHEMA, Capacity, Model, Npu, PlatformFile, Preset
-from socsim.platform.validation import _SENTENCES, Fault, check, dotted_path, faults_error, keys_by_kind
-from socsim.platform.yaml_reader import YamlDocument, parse_yaml, read_yaml
 from socsim.quantities import Size  # noqa: TC001  (pydantic reads the annotations)
+from socsim.soc.json_schema import platform_json_schema
+from socsim.soc.loader import load_platform, platform_names
+from socsim.soc.schema import PLATFORM_SCHEMA, Capacity, Model, Npu, PlatformFile, Preset
+from socsim.soc.validation import _SENTENCES, Fault, check, dotted_path, faults_error, keys_by_kind
+from socsim.soc.yaml_reader import YamlDocument, parse_yaml, read_yaml
 
 PLATFORMS = platform_names()
 

@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 
-from socsim.platform.loader import load_platform
-from socsim.platform.provenance import numbers, provenance
+from socsim.soc.loader import load_platform
+from socsim.soc.provenance import numbers, provenance
 
 OVERLAY = "schema: socsim.platform/1\nname: mine\ntitle: Mine\nbased_on: rk3588\n"
 

@@ -110,7 +110,7 @@ def test_operator_table_is_in_order_and_counts_what_it_leaves_out():
 
 def test_real_run_says_where_its_time_goes(models):
     from socsim.pipeline import Options, run_graph
-    from socsim.platform.loader import load_platform
+    from socsim.soc.loader import load_platform
     from socsim.workload.importers import load_graph
 
     graph = load_graph(models / "mlperf_tiny_kws_dscnn_int8.tflite")

@@ -42,7 +42,7 @@ def test_slices_read_back_in_nanoseconds_and_picoseconds():
 
 def test_real_run_reads_back(models):
     from socsim.pipeline import Options, run_graph
-    from socsim.platform.loader import load_platform
+    from socsim.soc.loader import load_platform
     from socsim.workload.importers import load_graph
 
     graph = load_graph(models / "mlperf_tiny_kws_dscnn_int8.tflite")

@@ -59,9 +59,7 @@ def import_ncnn(
     Source: Tencent/ncnn, docs/developer-guide/{param-and-model-file-structure,operators}.md.
     """
     if batch not in (None, 1):
-        msg = (
-            f"{where}: batch {batch} is not possible, for blobs of ncnn have no batch dimension; leave it out"
-        )
+        msg = f"{where}: batch {batch} is not possible, for blobs of ncnn have no batch dimension; leave it out"
         raise WorkloadError(msg)
     parsed = parse_param(data, where, limits)
     builder = GraphBuilder(where, limits)
@@ -72,9 +70,7 @@ def import_ncnn(
     if faults:
         raise MalformedModelError(join_faults(where, faults))
     builder.notes.extend(_hint_notes(parsed.layers, blobs))
-    inputs = [
-        blobs.indices[b] for x in parsed.layers if x.type == "Input" for b in x.outputs if b in blobs.indices
-    ]
+    inputs = [blobs.indices[b] for x in parsed.layers if x.type == "Input" for b in x.outputs if b in blobs.indices]
     outputs = [blobs.indices[b] for b in _unread(parsed.layers) if b in blobs.indices]
     return builder.build(name, "ncnn", inputs, outputs, sha256=hashlib.sha256(data).hexdigest())
 
@@ -86,9 +82,7 @@ def _unread(layers: Sequence[Layer]) -> Iterator[str]:
     return (name for layer in computed for name in layer.outputs if name not in read)
 
 
-def _add_inputs(
-    layers: Sequence[Layer], blobs: Blobs, shapes: Mapping[str, Sequence[int]], where: str
-) -> list[str]:
+def _add_inputs(layers: Sequence[Layer], blobs: Blobs, shapes: Mapping[str, Sequence[int]], where: str) -> list[str]:
     """Add a tensor for each network input; return the faults of Input layers."""
     faults: list[str] = []
     missing: list[str] = []
@@ -116,11 +110,7 @@ def _add_inputs(
 
 def _check_names(inputs: Sequence[Layer], shapes: Mapping[str, Sequence[int]], where: str) -> None:
     known = {layer.name for layer in inputs} | {blob for layer in inputs for blob in layer.outputs}
-    faults = [
-        f"the network has no input {name!r}.{did_you_mean(name, known)}"
-        for name in shapes
-        if name not in known
-    ]
+    faults = [f"the network has no input {name!r}.{did_you_mean(name, known)}" for name in shapes if name not in known]
     faults += [
         f"input {name!r}: shape {tuple(shape)} must have one to four dimensions of at least 1"
         for name, shape in shapes.items()

@@ -244,9 +244,7 @@ class LayerContext:
         if len(results) != len(names):
             msg = f"the layer writes {len(names)} blobs; its type and inputs make {len(results)}"
             raise ValueError(msg)
-        outputs = [
-            self.blobs.add(name, s, dtype or self.dtype) for name, s in zip(names, results, strict=True)
-        ]
+        outputs = [self.blobs.add(name, s, dtype or self.dtype) for name, s in zip(names, results, strict=True)]
         self._builder.operator(operator_type, self.layer.name, operands, outputs, attributes, self.layer.type)
 
 

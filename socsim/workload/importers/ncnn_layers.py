@@ -46,9 +46,7 @@ def _same(operator_type: str, **numbers: tuple[int, float]) -> LayerRule:
 
     def rule(x: LayerContext) -> None:
         x.needs(1)
-        attributes: dict[str, Any] = {
-            name: x.number(key, default) for name, (key, default) in numbers.items()
-        }
+        attributes: dict[str, Any] = {name: x.number(key, default) for name, (key, default) in numbers.items()}
         x.emit(operator_type, attributes, inputs=x.inputs[:1])
 
     return rule
@@ -64,9 +62,7 @@ def _clip(x: LayerContext) -> None:
     x.emit("RELU6" if (low, high) == (0.0, 6.0) else "CLIP", {"min": low, "max": high})
 
 
-def _constants(
-    operator_type: str, size_key: int, names: tuple[str, ...], flag_key: int | None = None
-) -> LayerRule:
+def _constants(operator_type: str, size_key: int, names: tuple[str, ...], flag_key: int | None = None) -> LayerRule:
     """Return the rule of a layer with vectors of `size_key` elements, absent where the flag is 0."""
 
     def rule(x: LayerContext) -> None:
@@ -290,9 +286,7 @@ def _yolo_detection_output(x: LayerContext) -> None:
 def _detections(x: LayerContext, operator_type: str, rows: int) -> None:
     names = ", ".join(repr(name) for name in x.layer.outputs)
     x.blobs.data_dependent.update(x.layer.outputs)
-    x.blobs.builder.notes.append(
-        f"how many rows {names} has depends on the data; {rows} at most, which is used"
-    )
+    x.blobs.builder.notes.append(f"how many rows {names} has depends on the data; {rows} at most, which is used")
     x.emit(operator_type, shapes=[(rows, 6)], dtype=DType.FLOAT32)
 
 

@@ -201,9 +201,7 @@ def _gemm(x: LayerContext) -> None:
     rows, depth = a_shape[::-1] if trans_a else a_shape
     b_depth, columns = b_shape[::-1] if trans_b else b_shape
     if depth != b_depth:
-        msg = (
-            f"operands {a_shape} and {b_shape} have {depth} and {b_depth} elements along the summed dimension"
-        )
+        msg = f"operands {a_shape} and {b_shape} have {depth} and {b_depth} elements along the summed dimension"
         raise ValueError(msg)
     operands += _gemm_addend(x, (m, n), blobs)
     attributes: dict[str, Any] = {"transpose_b": trans_b, "activation": "NONE", **precision}
@@ -247,9 +245,7 @@ def _attention(x: LayerContext) -> None:
     query, key, value, *rest = x.layer.inputs
     for name in (query, key, value):
         if len(x.blobs.shape(name)) != 3:
-            msg = (
-                f"the input {name!r} {x.blobs.shape(name)} must have three dimensions (heads, rows, elements)"
-            )
+            msg = f"the input {name!r} {x.blobs.shape(name)} must have three dimensions (heads, rows, elements)"
             raise ValueError(msg)
     mask = rest[0] if masked else None
     caches = rest[masked : masked + 2] if cached else []

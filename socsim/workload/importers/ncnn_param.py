@@ -138,10 +138,7 @@ def _header(lines: Iterator[tuple[int, str]], fault: Fault) -> tuple[int, int] |
 def _layer(number: int, text: str, limits: Limits, fault: Fault) -> Layer | None:
     tokens = [(m.start() + 1, m.group()) for m in _TOKEN.finditer(text)]
     if len(tokens) < 4:
-        fault(
-            f"line {number}: expected type, name, number of inputs, number of outputs, "
-            f"found {_short(text.strip())}"
-        )
+        fault(f"line {number}: expected type, name, number of inputs, number of outputs, found {_short(text.strip())}")
         return None
     counts = [_count(number, column, token, fault) for column, token in tokens[2:4]]
     if counts[0] is None or counts[1] is None:
@@ -181,9 +178,7 @@ def _parameters(number: int, tokens: Sequence[tuple[int, str]], fault: Fault) ->
         key, text = int(match[1]), match[2]
         identifier = _ARRAY_KEY - key if key <= _ARRAY_KEY else key
         if not 0 <= identifier < _PARAMETERS:
-            fault(
-                f"{at}: key {key} is neither 0 to {_PARAMETERS - 1} nor an array key {_ARRAY_KEY} and below"
-            )
+            fault(f"{at}: key {key} is neither 0 to {_PARAMETERS - 1} nor an array key {_ARRAY_KEY} and below")
         elif identifier in found:
             fault(f"{at}: parameter {identifier} is given twice")
         else:

@@ -11,18 +11,18 @@ from typing import TYPE_CHECKING, Any, get_args
 from pydantic import TypeAdapter, ValidationError
 
 from socsim.errors import PlatformError, did_you_mean, shown
-from socsim.platform.platform import neighbours
-from socsim.platform.runtimes import runtime, runtime_names
-from socsim.platform.schema import CpuCluster, Npu, PlatformFile, Process, Sram
-from socsim.platform.technology import technology
-from socsim.platform.validation import Fault
 from socsim.quantities import Frequency
+from socsim.soc.platform import neighbours
+from socsim.soc.runtimes import runtime, runtime_names
+from socsim.soc.schema import CpuCluster, Npu, PlatformFile, Process, Sram
+from socsim.soc.technology import technology
+from socsim.soc.validation import Fault
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
-    from socsim.platform.schema import AnyUnit
-    from socsim.platform.yaml_reader import Path_, YamlDocument
+    from socsim.soc.schema import AnyUnit
+    from socsim.soc.yaml_reader import Path_, YamlDocument
 
 _SECTIONS = ("clocks", "power_domains", "memories", "units", "links")
 _BEGINS_AS_NUMBER = re.compile(r"[-+]?\.?\d")

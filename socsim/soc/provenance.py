@@ -11,7 +11,7 @@ from socsim.quantities import Quantity
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from socsim.platform.platform import Platform
+    from socsim.soc.platform import Platform
 
 _NAMES_ONLY = {"schema", "name", "title", "based_on", "preference", "sources", "assumed"}
 _QUANTITY = re.compile(r"[0-9][0-9_.]*(?:[eE][+-]?[0-9]+)? *(.*)")

@@ -9,10 +9,10 @@ from pydantic import Field
 
 from socsim.data_files import data_folder
 from socsim.errors import PlatformError, did_you_mean
-from socsim.platform.schema import Model, Share
-from socsim.platform.validation import validate
-from socsim.platform.yaml_reader import read_yaml
 from socsim.quantities import Time
+from socsim.soc.schema import Model, Share
+from socsim.soc.validation import validate
+from socsim.soc.yaml_reader import read_yaml
 
 Fusion = Literal["activation", "residual_add", "batch_norm", "pad", "view"]
 KernelFamily = Literal["convolution", "depthwise", "matmul", "matvec", "elementwise"]

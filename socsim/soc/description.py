@@ -5,13 +5,13 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING, Any
 
-from socsim.platform.provenance import provenance
 from socsim.quantities import format_si, format_time
+from socsim.soc.provenance import provenance
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from socsim.platform.platform import Platform
+    from socsim.soc.platform import Platform
 
 
 def describe(platform: Platform) -> str:

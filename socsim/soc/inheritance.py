@@ -10,17 +10,17 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from socsim.errors import PlatformError, did_you_mean, shown
-from socsim.platform.library import find_platform, preset_names, preset_path
-from socsim.platform.provenance import numbers
-from socsim.platform.schema import PlatformFile, Preset
-from socsim.platform.validation import Fault, dotted_path, keys_by_kind, validate
-from socsim.platform.yaml_reader import YamlDocument, read_yaml
+from socsim.soc.library import find_platform, preset_names, preset_path
+from socsim.soc.provenance import numbers
+from socsim.soc.schema import PlatformFile, Preset
+from socsim.soc.validation import Fault, dotted_path, keys_by_kind, validate
+from socsim.soc.yaml_reader import YamlDocument, read_yaml
 
 if TYPE_CHECKING:
     from collections.abc import Container, Iterator
     from pathlib import Path
 
-    from socsim.platform.yaml_reader import Path_
+    from socsim.soc.yaml_reader import Path_
 
 _MAX_BASES = 8
 _TABLES = ("sources", "assumed")

@@ -9,14 +9,14 @@ from typing import TYPE_CHECKING, Annotated, Any, NamedTuple, TypeVar, Union, ge
 from pydantic import BaseModel, ValidationError
 
 from socsim.errors import PlatformError, did_you_mean, shown
-from socsim.platform.yaml_reader import Place
+from socsim.soc.yaml_reader import Place
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
     from pydantic.fields import FieldInfo
 
-    from socsim.platform.yaml_reader import Path_, YamlDocument
+    from socsim.soc.yaml_reader import Path_, YamlDocument
 
 M = TypeVar("M", bound=BaseModel)
 

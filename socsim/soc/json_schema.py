@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from socsim.platform.schema import PLATFORM_SCHEMA, PlatformFile
+from socsim.soc.schema import PLATFORM_SCHEMA, PlatformFile
 
 _DIALECT = "https://json-schema.org/draft/2020-12/schema"
 

@@ -1,7 +1,7 @@
 """The platform file: what may stand in `platforms/NAME.yaml`.
 
 Frozen models that refuse unknown keys. Quantities carry units. Every field says what it is; derived
-values are computed in `socsim.platform.platform`, never written.
+values are computed in `socsim.soc.platform`, never written.
 """
 
 from __future__ import annotations

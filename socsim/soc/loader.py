@@ -6,14 +6,14 @@ import copy
 from typing import TYPE_CHECKING, Any
 
 from socsim.errors import PlatformError, did_you_mean
-from socsim.platform.consistency import cross_faults
-from socsim.platform.inheritance import Absent, Change, Draft, assemble, disown
-from socsim.platform.library import find_platform, platform_names
-from socsim.platform.platform import Platform
-from socsim.platform.schema import PlatformFile
-from socsim.platform.validation import check, faults_error
-from socsim.platform.yaml_reader import YamlDocument
 from socsim.quantities import Quantity
+from socsim.soc.consistency import cross_faults
+from socsim.soc.inheritance import Absent, Change, Draft, assemble, disown
+from socsim.soc.library import find_platform, platform_names
+from socsim.soc.platform import Platform
+from socsim.soc.schema import PlatformFile
+from socsim.soc.validation import check, faults_error
+from socsim.soc.yaml_reader import YamlDocument
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

@@ -9,10 +9,10 @@ from pydantic import Field
 
 from socsim.data_files import data_folder
 from socsim.errors import PlatformError
-from socsim.platform.schema import Model, Ratio
-from socsim.platform.validation import validate
-from socsim.platform.yaml_reader import read_yaml
 from socsim.quantities import Energy, EnergyPerByte, Voltage  # noqa: TC001  (pydantic reads the annotations)
+from socsim.soc.schema import Model, Ratio
+from socsim.soc.validation import validate
+from socsim.soc.yaml_reader import read_yaml
 
 
 class BaseEnergies(Model):

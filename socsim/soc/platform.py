@@ -7,15 +7,15 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 from socsim.errors import PlatformError, did_you_mean
-from socsim.platform.provenance import provenance
-from socsim.platform.runtimes import Runtime, runtime
-from socsim.platform.schema import AnyUnit, CpuCluster, Dram, Link, Npu, PlatformFile, SerialMemory, Sram
 from socsim.quantities import PS_PER_S, Frequency
+from socsim.soc.provenance import provenance
+from socsim.soc.runtimes import Runtime, runtime
+from socsim.soc.schema import AnyUnit, CpuCluster, Dram, Link, Npu, PlatformFile, SerialMemory, Sram
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from socsim.platform.yaml_reader import YamlDocument
+    from socsim.soc.yaml_reader import YamlDocument
 
 
 @dataclass(frozen=True, slots=True)
@@ -255,7 +255,7 @@ class Platform:
         Raises:
             PlatformError: unknown paths, or values that the schema refuses.
         """
-        from socsim.platform.loader import changed
+        from socsim.soc.loader import changed
 
         merged = dict(changes or {}) | {key.replace("__", "."): value for key, value in named.items()}
         return changed(self, merged)
