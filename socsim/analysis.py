@@ -78,7 +78,8 @@ def _supported(graph: Graph, unit: Candidate) -> int:
 def _ceilings(plan: Plan) -> list[Ceiling]:
     found = []
     for name, model in plan.models.items():
-        home, rate = plan.platform.outer_memory(name, plan.cores[name])
+        home = plan.platform.outer_memory(name)
+        rate = plan.platform.reach_bytes_per_s(name, home, plan.cores[name])
         for dtype in model.rates():
             peak = model.peak_macs_per_s(dtype)
             if peak:

@@ -235,7 +235,7 @@ class _Recorder:
         macs = sum(c.work.executed_macs for c in works if c.work)
         peaks = [self.plan.models[name].peak_macs_per_s(t.dtype) or 0 for t in tasks if t.root.loops]
         clock = platform.clock(platform.unit(name).clock)
-        memory, rate = platform.outer_memory(name, self.plan.cores[name])
+        memory = self._busiest_memory(name)
         return UnitRecord(
             name=name,
             kind=platform.unit(name).kind,
@@ -249,9 +249,24 @@ class _Recorder:
             executed_macs=macs,
             peak_macs_per_s=max(peaks, default=None),
             memory=memory,
-            memory_bytes_per_s=rate,
+            memory_bytes_per_s=platform.reach_bytes_per_s(name, memory, self.plan.cores[name]),
             energy_pj=sum(c.energy.unit for c in works if c.energy),
         )
+
+    def _busiest_memory(self, unit: str) -> str:
+        """Return the off-chip memory with which a unit exchanged most; where none did, the one that it has."""
+        moved = {
+            name: sum(amount for who, amount in self._initiators(name) if who == unit)
+            for name, memory in self.plan.platform.memories.items()
+            if memory.kind != "sram"
+        }
+        most = max(moved, key=lambda name: moved[name], default=None)
+        return most if most is not None and moved[most] else self.plan.platform.outer_memory(unit)
+
+    def _initiators(self, resource: str) -> tuple[tuple[str, int], ...]:
+        """Return bytes by initiator over both directions of a link or memory."""
+        ledgers = self.outcome.ledgers
+        return _initiators(ledgers[f"{resource}.read"], ledgers[f"{resource}.write"])
 
     def _link(self, name: str) -> LinkRecord:
         read, write = self.outcome.ledgers[f"{name}.read"], self.outcome.ledgers[f"{name}.write"]
@@ -261,7 +276,7 @@ class _Recorder:
             read_bytes=read.bytes,
             write_bytes=write.bytes,
             busy_ps=max(read.busy_ps, write.busy_ps),
-            initiators=_initiators(read, write),
+            initiators=self._initiators(name),
             energy_pj=sum(pj for c in self.costs if c.energy for n, pj in c.energy.links if n == name),
         )
 
@@ -280,7 +295,7 @@ class _Recorder:
             read_bytes=read.bytes,
             write_bytes=write.bytes,
             busy_ps=busy,
-            initiators=_initiators(read, write),
+            initiators=self._initiators(name),
             energy_pj=sum(pj for c in self.costs if c.energy for n, pj in c.energy.memories if n == name),
         )
 

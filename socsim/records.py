@@ -89,7 +89,7 @@ class UnitRecord:
     executed_macs: int
     peak_macs_per_s: int | None
     memory: str
-    """The memory off chip that it draws from; its last one where all are on chip."""
+    """The memory off chip with which it exchanged most; its last one where all are on chip."""
     memory_bytes_per_s: int
     """The most that it can move to and from that memory when nobody else does."""
     energy_pj: int

@@ -79,7 +79,7 @@ class NpuModel(CostModel[Npu], kind="npu"):
             setup_ps=self.spec.command.value,
             sync_ps=self.spec.core_sync.value if self.context.cores > 1 else 0,
             terms=self._terms(kernel, mappings, vector, plan),
-            levers=self._levers(mappings, vector, plan),
+            levers=self._levers(kernel, mappings, vector, plan),
         )
 
     def _map(self, kernel: Kernel, nest: LoopNest) -> ArrayMapping:
@@ -157,7 +157,7 @@ class NpuModel(CostModel[Npu], kind="npu"):
         return tuple(lines)
 
     @staticmethod
-    def _levers(mappings: list[ArrayMapping], vector: int, plan: Tiling) -> tuple[str, ...]:
+    def _levers(kernel: Kernel, mappings: list[ArrayMapping], vector: int, plan: Tiling) -> tuple[str, ...]:
         array = sum(m.cycles for m in mappings)
         found = []
         if array > 2 * sum(m.ideal_cycles for m in mappings):
@@ -166,5 +166,8 @@ class NpuModel(CostModel[Npu], kind="npu"):
             found.append("a wider vector unit")
         if plan.input_fetches > 1 or plan.weight_fetches > 1:
             found.append("a larger buffer: operands are fetched again")
-        found.append("keeping activations on chip, if the operator waits for memory")
+        if kernel.weight_bytes > kernel.input_bytes + kernel.output_bytes:
+            found.append("compressed weights, or weights in a faster memory, if the operator waits for memory")
+        else:
+            found.append("keeping activations on chip, if the operator waits for memory")
         return tuple(found)

@@ -215,16 +215,19 @@ class Platform:
         by_latency = port.outstanding * port.burst.value * PS_PER_S // latency
         return cores * min(by_width, by_latency)
 
-    def outer_memory(self, unit: str, cores: int) -> tuple[str, int]:
-        """Return the off-chip memory of a unit (its last one where all are on chip) and the most it can move alone.
-
-        The rate counts both directions: a port reads and writes at once, but DRAM pins do one or the other.
-        """
+    def outer_memory(self, unit: str) -> str:
+        """Return the off-chip memory of a unit's activations; its last one where all are on chip."""
         names = self.unit(unit).activations
-        home = next((n for n in names if self.memories[n].kind != "sram"), names[-1])
-        memory = self.memories[home]
-        inside = memory.read_bytes_per_s + (0 if memory.shared_pins else memory.write_bytes_per_s)
-        return home, min(2 * self.port_bytes_per_s(unit, home, cores), inside)
+        return next((n for n in names if self.memories[n].kind != "sram"), names[-1])
+
+    def reach_bytes_per_s(self, unit: str, memory: str, cores: int) -> int:
+        """Return the most that a unit can move to and from a memory alone, both directions together.
+
+        A port reads and writes at once; the pins of DRAM do one or the other.
+        """
+        spec = self.memories[memory]
+        inside = spec.read_bytes_per_s + (0 if spec.shared_pins else spec.write_bytes_per_s)
+        return min(2 * self.port_bytes_per_s(unit, memory, cores), inside)
 
     def default_cores(self, unit: str) -> int:
         """Return the cores that a run uses when it asks for none."""
