@@ -262,7 +262,8 @@ def _wake_ps(platform: Platform, unit: str, woken: set[str]) -> int:
     if unit in woken or not isinstance(spec, SensingHub):
         return 0
     woken.add(unit)
-    return spec.states[0].wake.value
+    states = platform.file.power_domains[spec.power].states
+    return states[0].wake.value if states else 0
 
 
 def _background(platform: Platform, wanted: Mapping[str, str]) -> dict[str, int]:

@@ -7,7 +7,7 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 from socsim.cost.energy import EnergyModel
-from socsim.quantities import PS_PER_S, format_time
+from socsim.quantities import PS_PER_S, format_si, format_time
 from socsim.records import (
     EnergyAccount,
     Explanation,
@@ -19,6 +19,7 @@ from socsim.records import (
     SliceRecord,
     UnitRecord,
 )
+from socsim.schedule.precision import PRECISIONS
 from socsim.schedule.tasks import KernelMaker
 from socsim.version import __version__
 
@@ -92,7 +93,6 @@ class _Recorder:
         plan, graph, platform = self.plan, self.plan.graph, self.plan.platform
         energy = self._energy()
         operators = tuple(self._operator(op) for op in graph.operators)
-        clocks = {platform.unit(u).clock for u in self.used}
         return RunRecord(
             version=__version__,
             model=graph.name,
@@ -101,7 +101,7 @@ class _Recorder:
             platform=platform.name,
             platform_title=platform.file.title,
             overrides=platform.overrides,
-            opps=tuple((name, platform.clock(name).opp) for name in sorted(clocks)),
+            opps=tuple(sorted(self._clock_settings())),
             preferred_unit=next(iter(plan.runtimes)),
             detail=plan.detail,
             precision=plan.precision,
@@ -120,9 +120,19 @@ class _Recorder:
             slices=tuple(s for task in plan.tasks.tasks for s in self._slices(task)),
             rates=tuple(RateRecord(*change) for change in self.outcome.rates),
             assumed_numbers=platform.assumed_numbers,
+            platform_numbers=platform.numbers,
             notes=graph.notes,
             warnings=self._warnings(),
         )
+
+    def _clock_settings(self) -> set[tuple[str, str]]:
+        """Return clock and operating point of each unit in use; a free frequency goes by its unit."""
+        platform, settings = self.plan.platform, set()
+        for unit in self.used:
+            clock = platform.unit(unit).clock
+            name = clock if clock in platform.file.clocks else f"units.{unit}.clock"
+            settings.add((name, platform.clock(clock).opp))
+        return settings
 
     # --- operators ------------------------------------------------------------------------------------
 
@@ -208,8 +218,9 @@ class _Recorder:
                 SliceRecord(task.unit, "dispatch", label, task.root.index, times.start_ps, times.start_ps + lead, 0, 0)
             )
         for span in times.spans:
-            if span.compute_ps:
-                made.append(SliceRecord(task.unit, "compute", label, task.root.index, span.start_ps, span.end_ps, 0, 0))
+            if span.compute_ps:  # drawn from the start, so that the rest of the phase shows as waiting
+                end = span.start_ps + span.compute_ps
+                made.append(SliceRecord(task.unit, "compute", label, task.root.index, span.start_ps, end, 0, 0))
             if span.read_bytes or span.write_bytes:
                 made.append(
                     SliceRecord(
@@ -309,11 +320,16 @@ class _Recorder:
                 for table, parts in ((memories, cost.energy.memories), (links, cost.energy.links)):
                     for name, pj in parts:
                         table[name] = table.get(name, 0) + pj
-        static = self.plan.energy.static_pj(self.used, self.outcome.makespan_ps)
+        static = self.plan.energy.static(self.used, self.outcome.makespan_ps)
         return tuple(
             EnergyAccount(kind, name, pj)
-            for kind, table in (("unit", units), ("memory", memories), ("link", links), ("static", static))
-            for name, pj in table.items()
+            for kind, rows in (
+                ("unit", units.items()),
+                ("memory", memories.items()),
+                ("link", links.items()),
+                ("static", static),
+            )
+            for name, pj in rows
         )
 
     def _warnings(self) -> tuple[str, ...]:
@@ -327,10 +343,44 @@ class _Recorder:
             + ", ".join(sorted({op.label for op in ops}))
             for unit, ops in moved.items()
         ]
+        lines += [*self._type_warnings(), *self._clock_warnings(), *self._background_warnings()]
         lines.append("uncalibrated: structure and datasheet numbers alone, no error range is known for this platform")
         if self.outcome.makespan_ps == 0:
             lines.append("the run took no time: the network has no operators that cost anything")
         return tuple(lines)
+
+    def _type_warnings(self) -> list[str]:
+        """Say in which type operators compute where a precision was asked for."""
+        if self.plan.precision is None:
+            return []
+        wanted = PRECISIONS[self.plan.precision][1].value
+        others: dict[tuple[str, str], int] = {}
+        for task in self.plan.tasks.tasks:
+            if task.root.loops and task.dtype != wanted:
+                others[task.unit, task.dtype] = others.get((task.unit, task.dtype), 0) + 1
+        return [
+            f"precision {self.plan.precision}: {count} operators on {unit} compute in {dtype}, not in {wanted}"
+            for (unit, dtype), count in others.items()
+        ]
+
+    def _clock_warnings(self) -> list[str]:
+        platform = self.plan.platform
+        free = [u for u in self.used if platform.unit(u).clock not in platform.file.clocks]
+        return [
+            f"units.{u}.clock is a free frequency: its voltage is not known, so energy does not follow it" for u in free
+        ]
+
+    def _background_warnings(self) -> list[str]:
+        """Say where background traffic did not reach the rate that was asked for."""
+        lines = []
+        for unit, rate in self.plan.background.items():
+            memory = self.plan.platform.unit(unit).activations[-1]
+            moved = dict(self._initiators(memory)).get(unit, 0)
+            reached = moved * PS_PER_S // max(1, self.outcome.makespan_ps)
+            if unit not in self.used and reached < rate * 99 // 100:
+                asked, got = format_si(rate, "B/s", digits=4), format_si(reached, "B/s", digits=4)
+                lines.append(f"background of {unit}: {asked} were asked for, its port and the bus grant {got}")
+        return lines
 
 
 def _initiators(*ledgers: Ledger) -> tuple[tuple[str, int], ...]:

@@ -179,6 +179,7 @@ class RunRecord:
     slices: tuple[SliceRecord, ...]
     rates: tuple[RateRecord, ...]
     assumed_numbers: int
+    platform_numbers: int
     notes: tuple[str, ...]
     warnings: tuple[str, ...]
 

@@ -102,7 +102,8 @@ def made_up(count: int = 4) -> RunRecord:
             for op in costed
         ),
         slices=tuple(s for op in costed for s in slices(op)),
-        rates=tuple(rates), assumed_numbers=3, notes=("one note",), warnings=("uncalibrated: no error range is known",),
+        rates=tuple(rates), assumed_numbers=3, platform_numbers=12,
+        notes=("one note",), warnings=("uncalibrated: no error range is known",),
     )  # fmt: skip
 
 

@@ -60,14 +60,12 @@ class CpuModel(CostModel[CpuCluster], kind="cpu"):
         weights = () if self.context.weights_resident else kernel.weights
         reads, writes = merged(by_memory(inputs), by_memory(weights)), by_memory(outputs)
         phase = Phase("steady", compute, transfers(reads, writes))
-        lanes = max(1, self.spec.vector.value * 8 // kernel.element_bits)
-        rate = as_fraction(self.spec.macs_per_cycle.get(kernel.dtype, 1))
         return Work(
             (phase,),
             executed_macs=kernel.macs,
             vector_elements=kernel.vector_elements,
             local_bytes=self._cache_traffic(kernel),
-            instructions=cycles(kernel.macs, rate) + ceil_div(kernel.vector_elements, lanes),
+            core_cycles=compute * self.context.cores,
             weight_bytes=sum(o.bytes for o in weights),
             setup_ps=0,
             sync_ps=self.spec.thread_sync.value if self.context.cores > 1 else 0,

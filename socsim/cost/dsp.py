@@ -46,13 +46,12 @@ class DspModel(CostModel[Dsp], kind="dsp"):
         )
         reads = merged(scaled(inputs, plan.input_fetches, 1), scaled(weights, plan.weight_fetches, 1))
         moved = sum(reads.values()) + sum(writes.values())
-        lanes = max(1, self.spec.vector.value * 8 // kernel.element_bits)
         return Work(
             pipelined(compute, reads, writes, first_load=scaled(inputs, 1, rows), last_store=scaled(writes, 1, rows)),
             executed_macs=kernel.macs,
             vector_elements=kernel.vector_elements,
             local_bytes=2 * moved,
-            instructions=ceil_div(kernel.macs, lanes) + ceil_div(kernel.vector_elements, lanes),
+            core_cycles=compute * self.spec.threads,
             weight_bytes=kernel.weight_bytes * plan.weight_fetches,
             setup_ps=self.spec.command.value,
             sync_ps=0,

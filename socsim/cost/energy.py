@@ -6,6 +6,7 @@ Amounts are exact attojoules until a record is made, which rounds once to picojo
 from __future__ import annotations
 
 from dataclasses import dataclass
+from fractions import Fraction
 from typing import TYPE_CHECKING
 
 from socsim.soc.schema import SensingHub
@@ -38,7 +39,8 @@ class EnergyModel:
     """Energies of one platform at its operating points.
 
     Coefficients come from the unit or memory where the file gives them, from the technology of the
-    process node otherwise; a unit's scale with the square of its voltage.
+    process node otherwise; a unit's scale with the square of its voltage. A busy cycle of a processor costs
+    at least the technology's instruction where the file has no measured figure.
 
     Assumes: operand values do not matter; a byte costs the same wherever in a memory it lies.
     Source: coefficients as `sources` of the platform and of `platforms/technology.yaml` say.
@@ -70,17 +72,15 @@ class EnergyModel:
         mac = own.mac[dtype].value if dtype in own.mac else node.mac.get(dtype, node.mac["float32"])
         vector = own.vector_op.value if own.vector_op else node.vector_op
         local = own.local_byte.value if own.local_byte else node.local_byte
+        cycle = own.cycle.value if own.cycle else (0 if spec.kind == "npu" else node.instruction)
         total = (
             work.executed_macs * mac
             + work.vector_elements * vector
             + work.local_bytes * local
-            + work.instructions * node.instruction
+            + work.core_cycles * cycle
         )
-        reference = own.voltage
-        voltage = self._platform.clock(spec.clock).voltage_uv
-        if reference is None or voltage is None:
-            return total
-        return total * voltage * voltage // (reference.value * reference.value)
+        squared = self._platform.voltage_squared(spec.clock, own.voltage.value if own.voltage else None)
+        return total * squared.numerator // squared.denominator
 
     def _memory_aj(self, transfer: Transfer) -> int:
         memory = self._platform.memories[transfer.memory]
@@ -88,24 +88,40 @@ class EnergyModel:
         write = memory.write_aj_per_byte if memory.write_aj_per_byte is not None else self._technology.sram_byte
         return transfer.read_bytes * read + transfer.write_bytes * write
 
-    def static_pj(self, used_units: Iterable[str], makespan_ps: int) -> dict[str, int]:
-        """Return static energy by power domain and memory over a run.
+    def static(self, used_units: Iterable[str], makespan_ps: int) -> list[tuple[str, int]]:
+        """Return static energy by power domain, then by memory, over a run; parts that draw nothing left out.
 
         Domains of used units are on, and so are domains without units (the rest of the chip) unless only
         an always-on hub works. Every other domain rests in its least powerful state, or is off where the
-        file gives it none. Memories draw their standby power throughout.
+        file gives it none. A memory is awake while a used unit can reach it.
+
+        Assumes: static power scales with the square of the voltage, as leakage does around an operating
+        point (Weste and Harris, "CMOS VLSI Design", section 5.4).
         """
         used = list(used_units)
-        on = {self._platform.unit(u).power for u in used}
-        if any(not isinstance(self._platform.unit(u), SensingHub) for u in used):
-            on |= set(self._platform.file.power_domains) - {u.power for u in self._platform.units.values()}
-        accounts = {}
-        for name, domain in self._platform.file.power_domains.items():
-            resting = min((s.power.value for s in domain.states), default=0)
-            accounts[name] = _static(domain.static.value if name in on else resting, makespan_ps)
-        for name, memory in self._platform.memories.items():
-            accounts[name] = _static(memory.static_nw, makespan_ps)
-        return {name: pj for name, pj in accounts.items() if pj}
+        on = self._domains_on(used)
+        reached = {m for u in used for m in self._platform.reachable(u)}
+        powers = [
+            *((name, self._domain_nw(name, is_on=name in on)) for name in self._platform.file.power_domains),
+            *((n, m.static_nw if n in reached else m.rest_nw) for n, m in self._platform.memories.items()),
+        ]
+        accounts = [(name, _static(power, makespan_ps)) for name, power in powers]
+        return [(name, pj) for name, pj in accounts if pj]
+
+    def _domains_on(self, used: list[str]) -> set[str]:
+        units = self._platform.units
+        on = {units[u].power for u in used}
+        if any(not isinstance(units[u], SensingHub) for u in used):
+            on |= set(self._platform.file.power_domains) - {u.power for u in units.values()}
+        return on
+
+    def _domain_nw(self, name: str, *, is_on: bool) -> int:
+        domain = self._platform.file.power_domains[name]
+        if not is_on:
+            return min((s.power.value for s in domain.states), default=0)
+        clocks = sorted({u.clock for u in self._platform.units.values() if u.power == name})
+        squared = max((self._platform.voltage_squared(c) for c in clocks), default=Fraction(1))
+        return domain.static.value * squared.numerator // squared.denominator
 
 
 def _static(power_nw: int, time_ps: int) -> int:

@@ -91,7 +91,7 @@ class Work:
         executed_macs: multiply-accumulates that the hardware does (Winograd does fewer than nominal).
         vector_elements: element operations, for energy.
         local_bytes: bytes in and out of the unit's own buffers, for energy.
-        instructions: processor instructions, for energy; 0 for hardwired units.
+        core_cycles: busy cycles, summed over cores (compute units, threads), for energy.
         weight_bytes: constant bytes moved, repeats included.
         setup_ps: time to set up the kernel.
         sync_ps: barriers between cores.
@@ -103,7 +103,7 @@ class Work:
     executed_macs: int
     vector_elements: int
     local_bytes: int
-    instructions: int
+    core_cycles: int
     weight_bytes: int
     setup_ps: int
     sync_ps: int

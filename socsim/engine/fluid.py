@@ -55,7 +55,8 @@ def fair_rates(demands: Sequence[Demand], capacities: Mapping[str, int]) -> list
     its cap, and no rate can grow without another of the same or a higher class shrinking.
     """
     if len(demands) == 1:
-        return [_lone_rate(demands[0], capacities)]
+        lone, cap = _lone_rate(demands[0], capacities), demands[0].cap_bytes_per_s
+        return [lone if cap is None else max(1, min(lone, cap))]
     rates = [0] * len(demands)
     left = {name: capacities[name] * _ONE for d in demands for name, _ in d.shares}
     for priority in sorted({d.priority for d in demands}, reverse=True):
@@ -65,9 +66,8 @@ def fair_rates(demands: Sequence[Demand], capacities: Mapping[str, int]) -> list
 
 
 def _lone_rate(demand: Demand, capacities: Mapping[str, int]) -> int:
-    """Return the rate of an activity that shares with nobody."""
-    rate = min(capacities[name] * _ONE // share for name, share in demand.shares)
-    return max(1, rate if demand.cap_bytes_per_s is None else min(rate, demand.cap_bytes_per_s))
+    """Return what the resources grant an activity that shares with nobody, whatever its cap."""
+    return max(1, min(capacities[name] * _ONE // share for name, share in demand.shares))
 
 
 def _fill(group: list[int], demands: Sequence[Demand], left: dict[str, int], rates: list[int]) -> None:
@@ -108,7 +108,7 @@ def _grow(
 
 
 def alone_ps(demand: Demand, capacities: Mapping[str, int]) -> int:
-    """Return the transfer time of an activity that has the fabric to itself."""
+    """Return the shortest transfer time of an activity: alone on the fabric, and not waiting for compute."""
     if not demand.bytes:
         return 0
     return ceil_div(demand.bytes * PS_PER_S, _lone_rate(demand, capacities))

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from socsim.engine.fluid import fair_rates
+from socsim.errors import DeadlockError
 from socsim.quantities import PS_PER_S, ceil_div
 
 if TYPE_CHECKING:
@@ -104,8 +105,21 @@ class Network:
         self._note_rates(everyone)
         self._version += 1
         if self._active:
+            self._check_starvation()
             wait = min(max(0, ceil_div(a.remaining, a.rate)) for a in self._active)
             self._alarm(wait, self._version)
+
+    def _check_starvation(self) -> None:
+        """Refuse to wait for years: everyone is down to the one byte a second that is always granted."""
+        if any(a.rate > 1 or a.remaining <= PS_PER_S for a in self._active):
+            return
+        starving = ", ".join(sorted({a.demand.initiator for a in self._active}))
+        feeding = ", ".join(sorted({s.demand.initiator for s in self._streams})) or "nobody"
+        msg = (
+            f"{starving} can never finish: traffic of a higher priority ({feeding}) takes all of the fabric; "
+            "lower its rate, or give the link another arbitration"
+        )
+        raise DeadlockError(msg)
 
     def _alarm(self, wait: int, version: int) -> None:
         timer = self._env.timeout(wait)

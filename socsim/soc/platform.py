@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from fractions import Fraction
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
-from socsim.errors import PlatformError, did_you_mean
+from socsim.errors import PlatformError, UnknownNameError, did_you_mean
 from socsim.quantities import PS_PER_S, Frequency
 from socsim.soc.provenance import provenance
 from socsim.soc.runtimes import Runtime, runtime
@@ -41,6 +42,7 @@ class MemorySpec:
     peak_bytes_per_s: int
     latency_ps: int
     static_nw: int
+    rest_nw: int
     read_aj_per_byte: int | None
     write_aj_per_byte: int | None
 
@@ -114,6 +116,17 @@ class Platform:
         point = next((p for p in points if p.name == wanted), points[-1])
         return ClockSetting(name, point.name, point.clock.value, point.voltage.value if point.voltage else None)
 
+    def voltage_squared(self, clock: str, reference_uv: int | None = None) -> Fraction:
+        """Return the square of a clock's voltage over a reference, by default that of its fastest point.
+
+        It is 1 where a voltage is not known.
+        """
+        spec = self.file.clocks.get(clock)
+        fastest = max(spec.opps, key=lambda p: p.clock.value).voltage if spec else None
+        reference = reference_uv or (fastest.value if fastest else None)
+        voltage = self.clock(clock).voltage_uv
+        return Fraction(voltage, reference) ** 2 if voltage and reference else Fraction(1)
+
     def unit_hz(self, name: str) -> int:
         """Return the clock of a unit in hertz."""
         return self.clock(self.unit(name).clock).hz
@@ -122,7 +135,7 @@ class Platform:
         """Return the platform at other operating points, by clock name.
 
         Raises:
-            PlatformError: unknown clocks or operating points, all listed.
+            UnknownNameError: unknown clocks or operating points, all listed.
         """
         faults = []
         for clock, opp in opps.items():
@@ -131,7 +144,7 @@ class Platform:
             elif opp not in (known := [p.name for p in self.file.clocks[clock].opps]):
                 faults.append(f"clock {clock!r} has no operating point {opp!r}.{did_you_mean(opp, known)}")
         if faults:
-            raise PlatformError(f"platform {self.name!r}: " + " ".join(faults))
+            raise UnknownNameError(f"platform {self.name!r}: " + " ".join(faults))
         merged = dict(self.opps) | dict(opps)
         return Platform(self.file, self.document, self.overrides, tuple(sorted(merged.items())))
 
@@ -157,7 +170,7 @@ class Platform:
                 peak = max(read, write)
         return MemorySpec(
             name, m.kind, m.size.value, read, write, not isinstance(m, Sram), peak, m.latency.value,
-            m.static.value,
+            m.static.value, m.rest.value,
             m.energy.read.value if m.energy else None,
             m.energy.write.value if m.energy else None,
         )  # fmt: skip
@@ -207,6 +220,12 @@ class Platform:
                     routes.setdefault(end, route)
         return routes
 
+    def reachable(self, unit: str) -> set[str]:
+        """Return the memories that links lead to from a unit."""
+        if unit not in self._routes:
+            self._routes[unit] = self._routes_from(unit)
+        return {end for end in self._routes[unit] if end in self.file.memories}
+
     def port_bytes_per_s(self, unit: str, memory: str, cores: int = 1) -> int:
         """Return what a unit's port can draw from a memory: width, and outstanding bursts over latency."""
         port = self.unit(unit).port
@@ -244,9 +263,19 @@ class Platform:
         return spec.cores if isinstance(spec, CpuCluster | Npu) else 1
 
     @cached_property
+    def _provenance(self) -> tuple[bool, ...]:
+        """Whether each number of the description has a source."""
+        return tuple(row.source is not None for row in provenance(self))
+
+    @property
+    def numbers(self) -> int:
+        """How many numbers the description has."""
+        return len(self._provenance)
+
+    @property
     def assumed_numbers(self) -> int:
-        """How many numbers of the description have no source."""
-        return sum(row.source is None for row in provenance(self))
+        """How many of them have no source."""
+        return self._provenance.count(False)
 
     # --- variations -----------------------------------------------------------------------------------
 

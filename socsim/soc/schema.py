@@ -78,7 +78,7 @@ class Clock(Model):
 
 
 class PowerState(Model):
-    """A state that a power domain or a hub can rest in."""
+    """A state that a power domain can rest in."""
 
     name: str
     power: Power
@@ -89,8 +89,9 @@ class PowerDomain(Model):
     """Parts that are powered together."""
 
     static: Power
-    """Leakage and clock tree while the domain is on, whatever it does."""
+    """Leakage and clock tree while the domain is on, at the fastest operating point of its units' clock."""
     states: list[PowerState] = []
+    """Resting states; a sensing hub waits for its trigger in the first of its domain's."""
 
 
 # --- memories -----------------------------------------------------------------------------------------
@@ -111,7 +112,9 @@ class MemoryBase(Model):
     energy: AccessEnergy | None = None
     """Absent: the technology's figure for on-chip SRAM."""
     static: Power = Power.of(0)
-    """Refresh, standby or leakage while powered."""
+    """Refresh, standby or leakage while a unit that can reach the memory is on."""
+    rest: Power = Power.of(0)
+    """Self-refresh or retention otherwise."""
 
 
 class Dram(MemoryBase):
@@ -169,7 +172,9 @@ class UnitEnergy(Model):
     """Energy of a unit's own work, where a figure for it exists; otherwise the technology decides."""
 
     voltage: Voltage | None = None
-    """Voltage that the figures belong to; they scale with its square."""
+    """Voltage that the figures belong to; they scale with its square. Absent: that of the fastest point."""
+    cycle: Energy | None = None
+    """A busy cycle of one core (compute unit, thread): clock tree, control, registers, instruction supply."""
     mac: dict[TypeName, Energy] = {}
     vector_op: Energy | None = None
     local_byte: EnergyPerByte | None = None
@@ -300,8 +305,6 @@ class SensingHub(UnitBase):
     """SRAM that firmware and sensor buffers keep from networks."""
     command: Time
     """Cost of starting one operator's kernel."""
-    states: Annotated[list[PowerState], Field(min_length=1)]
-    """Resting states with power and wake-up; the first is where the hub waits for a trigger."""
     sensors: list[str] = []
 
 

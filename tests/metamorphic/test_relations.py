@@ -83,7 +83,7 @@ def test_slower_clocks_scale_all_times_and_nothing_else(soc, graph, k, options):
 def test_idle_time_at_the_end_changes_leakage_and_makespan_only(soc, graph):
     plan = make_plan(graph, soc, Options())
     used = ["npu", "cpu"]
-    short, long = (plan.energy.static_pj(used, time) for time in (10**9, 3 * 10**9))
+    short, long = (dict(plan.energy.static(used, time)) for time in (10**9, 3 * 10**9))
     assert long == {name: 3 * energy for name, energy in short.items()}
     assert short["npu"] == 10 * 10**9 // 10**3  # 10 mW for 1 ms is 10 uJ
 

@@ -178,7 +178,7 @@ def test_a_sensing_hub_wakes_once_before_its_first_operator():
     net = Net()
     x = net.conv(net.conv(net.input(1, 8, 8, 8), 8), 8)
     record = run_graph(net.graph(x), platform("qcs6490"), Options(unit="sensing_hub"))
-    wake = platform("qcs6490").unit("sensing_hub").states[0].wake.value
+    wake = platform("qcs6490").file.power_domains["hub"].states[0].wake.value
     assert [row.sync_ps for row in record.operators] == [wake, 0]
 
 

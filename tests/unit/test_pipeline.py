@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from small_world import Net, one_conv, small_soc, window, with_twin
 
-from socsim.errors import InfeasibleError, UnsupportedOperatorError, UsageError
+from socsim.errors import DeadlockError, InfeasibleError, UnsupportedOperatorError, UsageError
 from socsim.pipeline import Options, run_graph, unit_order
 from socsim.soc.loader import load_platform, platform_names
 from socsim.testing.verify import check, verify
@@ -223,3 +223,16 @@ def test_two_equal_units_make_equal_runs(soc):
     one, other = (run_graph(one_conv(), twins, Options(unit=name)) for name in ("npu", "twin"))
     assert (one.latency_ps, one.energy_pj) == (other.latency_ps, other.energy_pj)
     assert [unit.name for unit in other.units] == ["twin"]
+
+
+def test_starvation_is_an_error_and_not_a_very_long_run(tmp_path):
+    soc = small_soc(tmp_path).with_(
+        {
+            "links.bus.arbitration": "priority",
+            "links.bus.priorities": {"cpu": 1},
+            "units.cpu.port.outstanding": 100_000,
+            "units.cpu.port.width": "100_000 B/cycle",
+        }
+    )
+    with pytest.raises(DeadlockError, match=r"npu can never finish: traffic of a higher priority \(cpu\) takes all"):
+        run_graph(one_conv(8, 16, 16, 1), soc, Options(unit="npu", background={"cpu": "10_000 GB/s"}))
