@@ -6,8 +6,8 @@ from fractions import Fraction
 from typing import TYPE_CHECKING
 
 from socsim.cost.model import CostModel, as_fraction, cycles, nest_family
-from socsim.cost.tiling import tile
-from socsim.cost.work import Work, by_memory, merged, pipelined, scaled
+from socsim.cost.tiling import Traffic, stream
+from socsim.cost.work import Work, by_memory, pipelined, scaled
 from socsim.quantities import ceil_div
 from socsim.soc.schema import Dsp
 from socsim.workload.operators import Category
@@ -22,45 +22,63 @@ class DspModel(CostModel[Dsp], kind="dsp"):
     """Threads with vector units that work on tiles in tightly coupled memory.
 
     Assumes: operators split evenly over the threads; DMA fills the next tile beside compute; the
-    runtime's efficiency covers issue slots lost to loads and permutations.
+    runtime's efficiency covers issue slots lost to loads and permutations; of an operator with several
+    nests, the largest decides how its operands are tiled.
     Valid for: integer networks; not calibrated.
     """
 
-    def rates(self) -> Mapping[str, Fraction]:
-        """Return the threads' multiply-accumulates a cycle by type."""
-        return {t: as_fraction(r) * self.spec.threads for t, r in self.spec.macs_per_cycle.items()}
+    @classmethod
+    def core_rates(cls, spec: Dsp) -> Mapping[str, Fraction]:
+        """Return the multiply-accumulates a cycle of one thread by type."""
+        return {t: as_fraction(r) for t, r in spec.macs_per_cycle.items()}
+
+    @property
+    def parallel(self) -> int:
+        """Hardware threads."""
+        return self.spec.threads
 
     def work(self, kernel: Kernel) -> Work:
         """Return the Work of one task."""
         compute, terms = self._compute(kernel)
-        inputs, weights = by_memory(kernel.inputs), by_memory(kernel.weights)
-        writes = by_memory(kernel.outputs)
-        rows = max(1, kernel.loops[0].p) if kernel.loops else self.spec.threads
-        step = ceil_div(kernel.input_bytes, rows)
-        plan = tile(
-            kernel.input_bytes,
-            kernel.weight_bytes,
-            step,
-            ceil_div(kernel.weight_bytes, 16),
-            self.spec.tcm.value,
-        )
-        reads = merged(scaled(inputs, plan.input_fetches, 1), scaled(weights, plan.weight_fetches, 1))
-        moved = sum(reads.values()) + sum(writes.values())
+        writes, traffic = by_memory(kernel.outputs), self._stream(kernel)
+        moved = traffic.read_bytes + kernel.output_bytes
         return Work(
-            pipelined(compute, reads, writes, first_load=scaled(inputs, 1, rows), last_store=scaled(writes, 1, rows)),
+            pipelined(
+                compute,
+                traffic.reads,
+                writes,
+                first_load=traffic.first_load,
+                last_store=scaled(writes, 1, self._steps(kernel)),
+            ),
             executed_macs=kernel.macs,
             vector_elements=kernel.vector_elements,
             local_bytes=2 * moved,
-            core_cycles=compute * self.spec.threads,
-            weight_bytes=kernel.weight_bytes * plan.weight_fetches,
+            core_cycles=compute * self.parallel,
+            weight_bytes=traffic.weight_bytes,
             setup_ps=self.spec.command.value,
             sync_ps=0,
             terms=(
                 *terms,
-                f"tiling through {self.spec.tcm} of coupled memory: {plan.bound}; {moved:,} B moved",
+                f"tiling through {self.spec.tcm} of coupled memory: {traffic.tiling.bound}; {moved:,} B moved",
             ),
             levers=("fewer, larger operators, if set-up dominates",),
         )
+
+    def _steps(self, kernel: Kernel) -> int:
+        """Return in how many steps results leave: rows of every image, or a part for each thread."""
+        return max(1, max((nest.n * nest.p for nest in kernel.loops), default=self.parallel))
+
+    def _stream(self, kernel: Kernel) -> Traffic:
+        """Return the traffic through coupled memory, which the threads share.
+
+        A step takes the filters whose 32-bit accumulators fill one vector register, and the input rows of
+        one output row.
+        """
+        nest = max(kernel.loops, key=lambda n: n.macs, default=None)
+        if nest is None:
+            return stream(kernel, self.spec.tcm.value, stripes=self.parallel, chunks=1)
+        chunks = ceil_div(nest.g * nest.k, max(1, self.spec.vector.value * 8 // 32))
+        return stream(kernel, self.spec.tcm.value, stripes=nest.stripes, chunks=chunks)
 
     def _compute(self, kernel: Kernel) -> tuple[int, tuple[str, ...]]:
         width = Fraction(self.spec.vector.value * self.spec.threads) * self.context.efficiency("elementwise")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from fractions import Fraction
 from typing import TYPE_CHECKING
 
 from socsim.cost.caching import missed
@@ -14,6 +13,7 @@ from socsim.workload.operators import Category
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+    from fractions import Fraction
 
     from socsim.cost.work import Kernel
     from socsim.workload.loops import LoopNest
@@ -30,30 +30,39 @@ class GpuModel(CostModel[Gpu], kind="gpu"):
     Valid for: networks of dense layers at batch 1 and above; not calibrated.
     """
 
-    def rates(self) -> Mapping[str, Fraction]:
-        """Return the multiply-accumulates a cycle by type, matrix cores where they are faster."""
-        types = {*self.spec.macs_per_cycle, *self.spec.matrix_macs_per_cycle}
-        return {t: max(self._rate(t, matrix=True), self._rate(t, matrix=False)) for t in sorted(types)}
+    @classmethod
+    def core_rates(cls, spec: Gpu) -> Mapping[str, Fraction]:
+        """Return the multiply-accumulates a cycle of a compute unit, on matrix cores where they are faster."""
+        tables = spec.macs_per_cycle, spec.matrix_macs_per_cycle
+        types = sorted({t for table in tables for t in table})
+        return {t: max(as_fraction(table.get(t, 0)) for table in tables) for t in types}
 
-    def _rate(self, dtype: str, *, matrix: bool) -> Fraction:
-        table = self.spec.matrix_macs_per_cycle if matrix else self.spec.macs_per_cycle
-        return as_fraction(table.get(dtype, 0)) * self.spec.compute_units
+    @property
+    def parallel(self) -> int:
+        """Compute units."""
+        return self.spec.compute_units
+
+    @property
+    def last_level_bytes(self) -> int:
+        """Bytes of the cache that all compute units share."""
+        return self.spec.cache.value
 
     def work(self, kernel: Kernel) -> Work:
         """Return the Work of one task."""
-        compute, terms = self._compute(kernel)
-        cache = self.spec.cache.value
+        arithmetic, terms = self._compute(kernel)
+        cache = self.last_level_bytes
         inputs, outputs = missed(kernel.inputs, cache), missed(kernel.outputs, cache)
-        weights = () if self.context.weights_resident else kernel.weights
+        weights = () if self.weights_resident else kernel.weights
         reads, writes = merged(by_memory(inputs), by_memory(weights)), by_memory(outputs)
         touched = kernel.input_bytes + kernel.weight_bytes + kernel.output_bytes
         feed = ceil_div(touched, self.spec.cache_bandwidth.value)
+        compute = max(arithmetic, feed)
         return Work(
-            (Phase("steady", max(compute, feed), transfers(reads, writes)),),
+            (Phase("steady", compute, transfers(reads, writes)),),
             executed_macs=kernel.macs,
             vector_elements=kernel.vector_elements,
             local_bytes=touched,
-            core_cycles=max(compute, feed) * self.spec.compute_units,
+            core_cycles=compute * self.parallel,
             weight_bytes=sum(o.bytes for o in weights),
             setup_ps=0,
             sync_ps=0,
@@ -62,11 +71,17 @@ class GpuModel(CostModel[Gpu], kind="gpu"):
                 f"last-level cache {self.spec.cache}: {touched:,} B through it = {feed:,} cycles; "
                 f"{sum(reads.values()):,} B read from memory, {sum(writes.values()):,} B written",
             ),
-            levers=(
-                "a larger batch or more output channels, if the last wave is thin",
-                "fewer, fused kernels, if launches dominate",
-            ),
+            levers=self._levers(kernel, arithmetic, feed),
         )
+
+    def _levers(self, kernel: Kernel, arithmetic: int, feed: int) -> tuple[str, ...]:
+        found = []
+        if feed > arithmetic:
+            found.append("a last-level cache with more bandwidth")
+        elif kernel.macs and 2 * cycles(kernel.macs, self.rates()[kernel.dtype]) < arithmetic:
+            found.append("a larger batch or more output channels: work-groups or lanes are not full")
+        found.append("fewer, fused kernels, if dispatch dominates")
+        return tuple(found)
 
     def _compute(self, kernel: Kernel) -> tuple[int, tuple[str, ...]]:
         vector = self._vector_cycles(kernel)
@@ -88,19 +103,25 @@ class GpuModel(CostModel[Gpu], kind="gpu"):
             )
         rows, columns = self.spec.workgroup
         groups = nest.g * ceil_div(nest.n * nest.p * nest.q, rows) * ceil_div(nest.k, columns)
-        waves = ceil_div(groups, self.spec.compute_units)
+        waves = ceil_div(groups, self.parallel)
         each = rows * columns * nest.c * nest.r * nest.s
-        count = waves * cycles(each, rate * share / self.spec.compute_units)
+        count = waves * cycles(each, rate * share / self.parallel)
         return count, (
-            f"{groups:,} work-groups of {rows} x {columns} on {self.spec.compute_units} compute units "
-            f"= {waves:,} waves x {each:,} MACs at {float(rate * share / self.spec.compute_units):.1f} a cycle "
+            f"{groups:,} work-groups of {rows} x {columns} on {self.parallel} compute units "
+            f"= {waves:,} waves x {each:,} MACs at {float(rate * share / self.parallel):.1f} a cycle "
             f"= {count:,} cycles"
         )
 
     def _lanes(self, dtype: str) -> Fraction:
-        return self._rate(dtype, matrix=False) or self.rates()[dtype]
+        """Return the rate of the vector lanes; that of the matrix cores for types that lanes do not multiply."""
+        rate = self.spec.macs_per_cycle.get(dtype)
+        return self.rates()[dtype] if rate is None else as_fraction(rate) * self.parallel
 
     def _vector_cycles(self, kernel: Kernel) -> int:
-        dtype = kernel.dtype if kernel.dtype in self.spec.macs_per_cycle else "float32"
-        rate = self._lanes(dtype) if dtype in self.rates() else Fraction(32 * self.spec.compute_units)
+        """Return cycles of element-wise work: a lane does one operation where it could do one multiply-add.
+
+        Types that the unit does not multiply (wide integers) go at its slowest rate.
+        """
+        slowest = min(self.rates(), key=lambda t: self.rates()[t])
+        rate = self._lanes(kernel.dtype if kernel.dtype in self.rates() else slowest)
         return cycles(kernel.vector_elements, rate * self.context.efficiency("elementwise"))

@@ -5,7 +5,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
 from fractions import Fraction
-from functools import cache
+from functools import cache, cached_property
 from typing import TYPE_CHECKING, Any, ClassVar, Generic, TypeVar
 
 from socsim.quantities import ceil_div
@@ -35,8 +35,8 @@ class UnitContext(Generic[S]):
         hz: its clock.
         cores: how many of its cores the run uses.
         runtime: the software that drives it.
-        weights_resident: whether all constants of the network stay in the unit's last cache from one
-            inference to the next.
+        constant_bytes: constants that the unit's tasks read, each once, as the runtime stores them; 0 where
+            that is not known.
     """
 
     name: str
@@ -44,7 +44,7 @@ class UnitContext(Generic[S]):
     hz: int
     cores: int
     runtime: Runtime
-    weights_resident: bool = False
+    constant_bytes: int = 0
 
     def efficiency(self, family: KernelFamily) -> Fraction:
         """Return the share of peak that the runtime's kernels of a family reach."""
@@ -78,9 +78,36 @@ class CostModel(ABC, Generic[S]):
     def work(self, kernel: Kernel) -> Work:
         """Return the Work of a kernel whose operator and type the unit supports."""
 
+    @classmethod
     @abstractmethod
+    def core_rates(cls, spec: S) -> Mapping[str, Fraction]:
+        """Return peak multiply-accumulates a cycle of one core (compute unit, thread) by type."""
+
+    @property
+    def parallel(self) -> int:
+        """Cores (compute units, threads) that work side by side."""
+        return self.context.cores
+
+    @property
+    def last_level_bytes(self) -> int:
+        """Bytes of the last cache before memory; 0 for units that stage data themselves."""
+        return 0
+
+    @property
+    def weights_resident(self) -> bool:
+        """Whether the unit's constants stay in its last cache from one inference to the next.
+
+        Assumes: half of that cache is theirs.
+        """
+        return 0 < 2 * self.context.constant_bytes <= self.last_level_bytes
+
+    @cached_property
+    def _rates(self) -> dict[str, Fraction]:
+        return {t: rate * self.parallel for t, rate in self.core_rates(self.spec).items()}
+
     def rates(self) -> Mapping[str, Fraction]:
         """Return peak multiply-accumulates a cycle by type, all cores that the run uses."""
+        return self._rates
 
     def peak_macs_per_s(self, dtype: str) -> int | None:
         """Return the peak rate in a type; None where the unit cannot multiply it."""

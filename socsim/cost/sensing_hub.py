@@ -25,9 +25,15 @@ class SensingHubModel(CostModel[SensingHub], kind="sensing_hub"):
     Valid for: keyword spotting and wake-word networks; hub figures are assumed by the platform files.
     """
 
-    def rates(self) -> Mapping[str, Fraction]:
+    @classmethod
+    def core_rates(cls, spec: SensingHub) -> Mapping[str, Fraction]:
         """Return the core's multiply-accumulates a cycle by type."""
-        return {t: as_fraction(r) for t, r in self.spec.macs_per_cycle.items()}
+        return {t: as_fraction(r) for t, r in spec.macs_per_cycle.items()}
+
+    @property
+    def parallel(self) -> int:
+        """One core."""
+        return 1
 
     def work(self, kernel: Kernel) -> Work:
         """Return the Work of one task."""

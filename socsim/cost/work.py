@@ -12,10 +12,19 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Operand:
-    """Bytes that a kernel reads or writes once, and the memory that holds them."""
+    """Bytes that a kernel reads or writes, and the memory that holds them.
+
+    Args:
+        bytes: size, in the type in which the runtime keeps it.
+        memory: where it lies.
+        private: whether no other unit, nor the caller, makes or reads it, so that it may stay in a cache.
+        fused: whether only an operator folded into the kernel reads it, once, beside the results.
+    """
 
     bytes: int
     memory: str
+    private: bool = False
+    fused: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,6 +61,16 @@ class Kernel:
     def input_bytes(self) -> int:
         """Bytes of the activations read."""
         return sum(o.bytes for o in self.inputs)
+
+    @property
+    def root_inputs(self) -> tuple[Operand, ...]:
+        """Activations that the operator itself reads."""
+        return tuple(o for o in self.inputs if not o.fused)
+
+    @property
+    def fused_inputs(self) -> tuple[Operand, ...]:
+        """Activations that fused operators add (a residual)."""
+        return tuple(o for o in self.inputs if o.fused)
 
     @property
     def weight_bytes(self) -> int:

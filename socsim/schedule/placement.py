@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from collections import Counter
 from dataclasses import dataclass
+from functools import cached_property
 from typing import TYPE_CHECKING
 
 from socsim.cost.memory_plan import InfeasibilityReport
+from socsim.cost.models import core_rates
 from socsim.errors import InfeasibleError, UnsupportedOperatorError
 from socsim.workload.dtypes import DType
 from socsim.workload.operators import Category
@@ -20,13 +22,18 @@ if TYPE_CHECKING:
     from socsim.workload.graph import Graph, Operator
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Candidate:
     """A unit that operators may go to, and the runtime that drives it."""
 
     name: str
     spec: AnyUnit
     runtime: Runtime
+
+    @cached_property
+    def multiplies(self) -> frozenset[str]:
+        """Types that the hardware multiplies."""
+        return frozenset(core_rates(self.spec))
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,14 +131,9 @@ def _problem(candidate: Candidate, op: Operator, dtype: str) -> str | None:
     if not runtime.supports_operator(op.type, runs):
         types = runtime.types_for(op.type)
         return f"{who} has {op.type} in {', '.join(types)}, not {runs}" if types else f"{who} has no {op.label}"
-    if op.category is Category.MAC and runs not in _rates(candidate.spec):
+    if op.category is Category.MAC and runs not in candidate.multiplies:
         return f"{who} cannot multiply {runs}"
     return None
-
-
-def _rates(spec: AnyUnit) -> set[str]:
-    tables = ("precisions", "macs_per_cycle", "matrix_macs_per_cycle")
-    return {t for table in tables for t in getattr(spec, table, {})}
 
 
 def _check_preferred(graph: Graph, units: Sequence[Candidate], placed: Sequence[Placed | None]) -> None:

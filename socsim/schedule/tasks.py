@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from functools import cached_property
 from math import prod
 from typing import TYPE_CHECKING
 
 from socsim.cost.work import Kernel, Operand
 from socsim.workload.dtypes import DType, tensor_bytes
+from socsim.workload.graph import TensorKind
 from socsim.workload.operators import OPERATORS, Category
 
 if TYPE_CHECKING:
@@ -41,6 +43,8 @@ class Task:
     inputs: list[int] = field(default_factory=list)
     weights: list[int] = field(default_factory=list)
     outputs: list[int] = field(default_factory=list)
+    private: frozenset[int] = frozenset()
+    """Inputs and outputs that tasks of this unit alone make and read."""
 
 
 @dataclass(frozen=True)
@@ -53,6 +57,31 @@ class TaskGraph:
     task_of: Mapping[int, int]
     folded: Mapping[int, str]
     """Operators that cost nothing of their own, with the reason."""
+
+    @cached_property
+    def before(self) -> tuple[tuple[int, ...], ...]:
+        """Positions of the tasks whose results each task reads, through views that are compiled away."""
+        makers = {t: task.position for task in self.tasks for m in task.members for t in m.outputs}
+        return tuple(self._makers_of(task, makers) for task in self.tasks)
+
+    def _makers_of(self, task: Task, makers: Mapping[int, int]) -> tuple[int, ...]:
+        found = set()
+        pending = list(task.inputs)
+        while pending:
+            tensor = pending.pop()
+            if tensor in makers:
+                if makers[tensor] != task.position:
+                    found.add(makers[tensor])
+                continue
+            producer = self.graph.producers.get(tensor)
+            if producer is not None:
+                pending.extend(t for t in self.graph.operators[producer].inputs if t is not None)
+        return tuple(sorted(found))
+
+    def constant_bytes(self, unit: str, runtime: Runtime) -> int:
+        """Return the bytes of the constants that a unit's tasks read, each once, as its runtime keeps them."""
+        used = {t for task in self.tasks if task.unit == unit for t in task.weights}
+        return sum(stored_bytes(self.graph.tensors[t], runtime) for t in used)
 
 
 def build_tasks(graph: Graph, placed: Sequence[Placed], runtimes: Mapping[str, Runtime]) -> TaskGraph:
@@ -110,8 +139,10 @@ class _Fuser:
         fuses = self._fuses(op)
         if op.type in _ACTIVATIONS and "activation" in fuses:
             return self._follows(op, "activation")
-        if op.type in _AFFINE and "batch_norm" in fuses and self._is_per_channel(op):
-            return self._follows(op, "per-channel scale and shift")
+        if op.type in _AFFINE and "batch_norm" in fuses:
+            host = self._follows(op, "per-channel scale and shift")
+            if host and self._is_per_channel(op, host[0].root):
+                return host
         if op.type == "ADD" and "residual_add" in fuses:
             return self._residual(op)
         return None
@@ -164,9 +195,20 @@ class _Fuser:
     def _data_inputs(self, op: Operator) -> list[int]:
         return [t for t in op.inputs if t is not None and not self.graph.tensors[t].is_constant]
 
-    def _is_per_channel(self, op: Operator) -> bool:
-        constants = [t for t in op.inputs if t is not None and self.graph.tensors[t].is_constant]
-        return op.type == "BATCH_NORM" or (len(constants) == 1 and len(self._data_inputs(op)) == 1)
+    def _is_per_channel(self, op: Operator, root: Operator) -> bool:
+        """Whether an operator applies one number, or one for each channel that `root` makes."""
+        if op.type == "BATCH_NORM":
+            return True
+        constants = [t for t in self.graph.input_tensors(op) if t.is_constant]
+        data = self._data_inputs(op)
+        if len(constants) != 1 or len(data) != 1:
+            return False
+        shape = self.graph.tensors[data[0]].shape
+        kept = self.graph.output_tensors(op)[0].shape == shape
+        leading = op.attributes.get("broadcast") == "leading"
+        return kept and _varies_along(constants[0].shape, len(shape), leading=leading) <= {
+            _channel_axis(root, len(shape))
+        }
 
     # --- views and pads -------------------------------------------------------------------------------
 
@@ -214,6 +256,20 @@ class _Fuser:
                     readers = self.graph.consumers.get(t, ())
                     if t in self.outputs or not readers or any(r not in inside for r in readers):
                         task.outputs.append(t)
+        self._mark_private()
+
+    def _mark_private(self) -> None:
+        """Note what one unit keeps to itself; the caller and the next inference are other parties."""
+        graph = self.graph
+        states = (t.index for t in graph.tensors if t.kind is TensorKind.VARIABLE)
+        public = {self.storage.get(t, t) for t in (*graph.inputs, *graph.outputs, *states)}
+        units: dict[int, set[str]] = {}
+        for task in self.tasks:
+            for t in (*task.inputs, *task.outputs):
+                units.setdefault(self.storage.get(t, t), set()).add(task.unit)
+        alone = {key for key, found in units.items() if len(found) == 1} - public
+        for task in self.tasks:
+            task.private = frozenset(t for t in (*task.inputs, *task.outputs) if self.storage.get(t, t) in alone)
 
     def _share_storage(self) -> None:
         for op in self.graph.operators:
@@ -221,6 +277,17 @@ class _Fuser:
             if op.category is Category.VIEW and op.type not in {"SHAPE", "RANK"} and source is not None:
                 for t in op.outputs:
                     self.storage[t] = self.storage.get(source, source)
+
+
+def _varies_along(shape: tuple[int, ...], rank: int, *, leading: bool) -> set[int]:
+    """Return the axes of `rank` dimensions along which an operand of a broadcast differs."""
+    first = 0 if leading else rank - len(shape)
+    return {first + axis for axis, size in enumerate(shape) if size > 1}
+
+
+def _channel_axis(root: Operator, rank: int) -> int:
+    """Return the axis of an operator's result that holds channels: the last one unless its layout says otherwise."""
+    return rank - 3 if root.attributes.get("layout") == "NCHW" else rank - 1
 
 
 # --- kernels ------------------------------------------------------------------------------------------
@@ -254,6 +321,7 @@ class KernelMaker:
     def kernel(self, task: Task) -> Kernel:
         """Return the kernel of a task."""
         moves = task.root.category not in {Category.VIEW, Category.STATE}
+        own = _read_by_root(task)
         return Kernel(
             type=task.root.type,
             category=task.root.category,
@@ -261,14 +329,20 @@ class KernelMaker:
             loops=tuple(n.batched(self._batch) for m in task.members for n in m.loops),
             vector_elements=self._batch * sum(vector_elements(self._graph, m) for m in task.members),
             element_bits=DType(task.dtype).bits or 8,
-            inputs=self._operands(task, task.inputs) if moves else (),
+            inputs=self._operands(task, task.inputs, own) if moves else (),
             weights=self._operands(task, task.weights) if moves else (),
             outputs=self._operands(task, task.outputs) if moves else (),
         )
 
-    def _operands(self, task: Task, tensors: Sequence[int]) -> tuple[Operand, ...]:
+    def _operands(self, task: Task, tensors: Sequence[int], own: frozenset[int] | None = None) -> tuple[Operand, ...]:
+        """Return operands; those that are not the root's `own` are fused ones."""
         return tuple(
-            Operand(self._bytes(task, self._graph.tensors[t]), self._places[key])
+            Operand(
+                self._bytes(task, self._graph.tensors[t]),
+                self._places[key],
+                private=t in task.private,
+                fused=own is not None and t not in own,
+            )
             for t in tensors
             if (key := self._storage.get(t, t)) in self._places and self._graph.tensors[t].bytes
         )
@@ -280,14 +354,24 @@ class KernelMaker:
 def stored_bytes(tensor: Tensor, runtime: Runtime) -> int:
     """Return the bytes of a tensor in the type in which a runtime keeps it.
 
-    Constants of two or more dimensions and activations take the kernels' type where that differs from
-    the graph's (a GPU that runs int8 graphs in float16); packed weights narrower than the activations
-    (int8x16, w4a16) stay packed.
+    Activations take the kernels' type where that differs from the graph's (a GPU that runs int8 graphs in
+    float16). Constants of two or more dimensions take it where it is narrower (float32 weights as float16),
+    and stay as packed as the graph has them otherwise (int8 or int4 weights of a kernel that computes in
+    float16). Constants of one dimension (biases) keep the graph's type.
     """
     runs = runtime.executes.get(tensor.dtype.value)
-    if runs is None or (tensor.is_constant and len(tensor.shape) < 2):
+    if runs is None:
         return tensor.bytes
-    return tensor_bytes(tensor.elements, DType(runs))
+    stored = tensor_bytes(tensor.elements, DType(runs))
+    if not tensor.is_constant:
+        return stored
+    return tensor.bytes if len(tensor.shape) < 2 else min(stored, tensor.bytes)
+
+
+def _read_by_root(task: Task) -> frozenset[int]:
+    """Return the tensors that a task's own operator reads, or one that was folded in before it (a pad)."""
+    until = task.members.index(task.root) + 1
+    return frozenset(t for op in task.members[:until] for t in op.inputs if t is not None)
 
 
 def vector_elements(graph: Graph, op: Operator) -> int:

@@ -14,9 +14,12 @@ class LoopNest:
     """Loop bounds of a convolution, matrix multiplication or fully-connected operator.
 
     A fully-connected operator has P = rows, Q = R = S = 1; a batched matrix multiplication
-    [b, m, k] x [b, k, n] has G = b, P = m, C = k, K = n and `streams_weights` False, for its right
-    operand is an activation. A transposed convolution has P x Q *input* positions, for each of which
-    it does R x S x C x K products.
+    [b, m, k] x [b, k, n] has G = b, P = m, C = k, K = n; its right operand is an activation. A transposed
+    convolution has P x Q *input* positions, for each of which it does R x S x C x K products.
+
+    Args:
+        is_convolution: whether a window slides over the input, so that a group of one channel is depthwise.
+        output_positions: rows x columns of the result where they are not P x Q (transposed convolution).
     """
 
     n: int = 1
@@ -31,6 +34,8 @@ class LoopNest:
     stride_w: int = 1
     dilation_h: int = 1
     dilation_w: int = 1
+    is_convolution: bool = False
+    output_positions: int = 0
 
     @property
     def macs(self) -> int:
@@ -53,12 +58,12 @@ class LoopNest:
     @property
     def outputs(self) -> int:
         """Elements of the result."""
-        return self.n * self.g * self.k * self.p * self.q
+        return self.n * self.g * self.k * (self.output_positions or self.p * self.q)
 
     @property
     def is_depthwise(self) -> bool:
-        """Whether each group has a single input channel."""
-        return self.g > 1 and self.c == 1
+        """Whether it is a convolution in which each group has a single input channel."""
+        return self.is_convolution and self.g > 1 and self.c == 1
 
     @property
     def input_rows(self) -> int:
@@ -66,9 +71,10 @@ class LoopNest:
         return (self.p - 1) * self.stride_h + (self.r - 1) * self.dilation_h + 1
 
     @property
-    def input_columns(self) -> int:
-        """Input columns that the whole output touches, padding included."""
-        return (self.q - 1) * self.stride_w + (self.s - 1) * self.dilation_w + 1
+    def stripes(self) -> int:
+        """Steps in which the input can stream, image by image: the rows that one row of positions needs."""
+        window = (self.r - 1) * self.dilation_h + 1
+        return max(1, self.n * (self.p if self.output_positions else max(1, self.input_rows // window)))
 
     def batched(self, batch: int) -> LoopNest:
         """Return the nest of `batch` inferences that share the weights."""

@@ -69,15 +69,19 @@ def _conv_2d(inputs: Shapes, outputs: Shapes, a: Mapping[str, Any]) -> tuple[Loo
     n, p, q, out_c = spatial(_shape(outputs, 0), a["layout"])
     groups = a.get("groups", 1)
     (r, s), (sh, sw), (dh, dw) = a["kernel"], a["strides"], a["dilations"]
-    return (LoopNest(n, groups, out_c // groups, in_c // groups, p, q, r, s, sh, sw, dh, dw),)
+    return (LoopNest(n, groups, out_c // groups, in_c // groups, p, q, r, s, sh, sw, dh, dw, is_convolution=True),)
 
 
 def _transpose_conv(inputs: Shapes, outputs: Shapes, a: Mapping[str, Any]) -> tuple[LoopNest, ...]:
     n, h, w, in_c = spatial(_shape(inputs, 0), a["layout"])
-    _, _, _, out_c = spatial(_shape(outputs, 0), a["layout"])
+    _, out_h, out_w, out_c = spatial(_shape(outputs, 0), a["layout"])
     groups = a.get("groups", 1)
     r, s = a["kernel"]
-    return (LoopNest(n, groups, out_c // groups, in_c // groups, h, w, r, s),)
+    return (
+        LoopNest(
+            n, groups, out_c // groups, in_c // groups, h, w, r, s, is_convolution=True, output_positions=out_h * out_w
+        ),
+    )
 
 
 def _fully_connected(inputs: Shapes, _outputs: Shapes, a: Mapping[str, Any]) -> tuple[LoopNest, ...]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from small_world import Net, one_conv, small_soc
 
-from socsim.pipeline import Options, run_graph
+from socsim.pipeline import Options, make_plan, run_graph
 from socsim.workload.dtypes import DType
 
 PS_PER_CYCLE = 1000
@@ -64,20 +64,80 @@ def test_a_batch_multiplies_steps(soc):
     assert cycles(one_conv(8, 20, 12, 3), soc, batch=3) == 3 * 1944
 
 
-def test_two_cores_share_output_rows(soc):
-    row = first(one_conv(8, 20, 12, 3), soc, cores=2)
-    assert row.compute_ps == 972 * PS_PER_CYCLE
+def work_of(graph, soc, **options):
+    """Return the Work of the first task on the NPU."""
+    plan = make_plan(graph, soc, Options(unit="npu", **options))
+    return plan.models["npu"].work(plan.kernels.kernel(plan.tasks.tasks[0]))
+
+
+def test_two_cores_share_output_rows_where_channels_do_not_divide(soc):
+    row = first(one_conv(8, 8, 8, 1), soc, cores=2)  # half of eight channels is still one block
+    assert row.compute_ps == 32 * PS_PER_CYCLE
     assert row.sync_ps == 2 * 10**6
+    assert (row.read_bytes, row.weight_bytes) == (512 + 2 * 64, 2 * 64)  # both cores fetch the weights
+
+
+def test_of_equal_ways_to_share_cores_take_the_one_with_the_fewest_bytes(soc):
+    row = first(one_conv(8, 20, 12, 3), soc, cores=2)
+    inputs, weights = 8 * 8 * 20, 12 * 9 * 20
+    assert row.compute_ps == 972 * PS_PER_CYCLE  # three rows each, or six channels each
+    assert (row.read_bytes, row.weight_bytes) == (2 * inputs + weights, weights)  # fewer than inputs + 2 x weights
 
 
 def test_two_cores_cannot_share_what_does_not_divide(soc):
-    assert cycles(one_conv(1, 64, 8, 1), soc, cores=2) == 8  # one position, one block of channels
+    graph = one_conv(1, 64, 8, 1)  # one position, one block of channels
+    row, work = first(graph, soc, cores=2), work_of(graph, soc, cores=2)
+    assert row.compute_ps == 8 * PS_PER_CYCLE
+    assert (row.sync_ps, row.read_bytes) == (0, 64 + 512)
+    assert work.core_cycles == 8
+
+
+def test_each_core_tiles_its_part_through_its_own_buffer(soc):
+    graph = one_conv(16, 64, 240)  # 16,384 B of input, 15,360 B of weights, 16 KiB of buffer
+    assert first(graph, soc).read_bytes == 16_384 + 2 * 15_360
+    # Half of the rows stay in each core while all weights stream past, once in each core.
+    assert first(graph, soc, cores=2).read_bytes == 16_384 + 2 * 15_360
+    assert work_of(graph, soc, cores=2).core_cycles == work_of(graph, soc).core_cycles
+
+
+def test_cores_that_share_channels_fetch_a_residual_once(soc):
+    net = Net()
+    skip = net.input(1, 1, 1, 16)
+    graph = net.graph(net.op("ADD", [net.conv(net.input(1, 1, 1, 8), 16), skip]))
+    row = first(graph, soc, cores=2)
+    assert row.compute_ps == 2 * PS_PER_CYCLE  # 2 x 16 element operations / (2 cores x 8); the array takes 1
+    assert row.read_bytes == 2 * 8 + 8 * 16 + 16
+
+
+def test_a_batch_streams_image_by_image(soc):
+    prologue, *_, epilogue = work_of(one_conv(8, 8, 8, 1), soc, batch=3).phases
+    assert [t.read_bytes for t in prologue.transfers] == [64 + 64]  # one row of one image, one block of weights
+    assert [t.write_bytes for t in epilogue.transfers] == [64]
+
+
+def test_weights_of_a_batch_are_fetched_once_where_a_row_fits(soc):
+    graph = one_conv(16, 64, 128, 1)  # 8,192 B of weights beside stripes of 1,024 B
+    assert first(graph, soc, batch=8).read_bytes == 8 * 16_384 + 8_192
 
 
 def test_a_systolic_array_pays_fill_and_drain_for_each_block_of_weights(soc):
     systolic = soc.with_({"units.npu.array.systolic": True})
     blocks = 3 * 2 * 9
     assert cycles(one_conv(8, 20, 12, 3), systolic) == 1944 + blocks * (8 + 8 - 2)
+
+
+def test_an_output_stationary_array_pays_for_each_block_of_results(soc):
+    array = {"unroll": {"P": 2, "C": 8, "K": 8}, "depthwise": {"G": 8}, "systolic": True}
+    held = soc.with_({"units.npu.array": array, "units.npu.dataflow": "output_stationary"})
+    blocks = 2 * 3 * 6
+    assert cycles(one_conv(8, 20, 12, 3), held) == 1944 // 2 + blocks * (1 + 7 + 7)
+
+
+def test_a_product_of_depth_one_is_not_depthwise(soc):
+    net = Net()
+    x, y = net.input(4, 8, 1), net.input(4, 1, 8)
+    graph = net.graph(net.op("BATCH_MATMUL", [x, y], (4, 8, 8)))
+    assert cycles(graph, soc) == 4 * 8  # a step for each of 4 x 8 rows; four groups would fill half of G 8
 
 
 def test_an_unrolling_of_positions_rounds_up_positions(soc):
@@ -138,7 +198,8 @@ def test_operands_that_do_not_fit_move_again(soc):
     graph = one_conv(32, 64, 64, 3)  # 65,536 B of input and 36,864 B of weights through 16 KiB
     row = first(graph, soc)
     inputs, weights = 32 * 32 * 64, 64 * 9 * 64
-    assert row.read_bytes in {n * inputs + weights for n in range(2, 40)} | {inputs + n * weights for n in range(2, 40)}
+    # Eight blocks of 8 KiB of input, weights streaming past each; five blocks of weights would read 4,096 B more.
+    assert row.read_bytes == inputs + 8 * weights < 5 * inputs + weights
     assert first(graph, soc.with_({"units.npu.buffer": "1 MiB"})).read_bytes == inputs + weights
 
 

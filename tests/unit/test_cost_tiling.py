@@ -26,13 +26,32 @@ def traffic(case, buffer):
 
 @PROPERTY
 @given(operands(), sizes)
-def test_traffic_lies_between_every_byte_once_and_no_reuse(case, buffer):
+def test_traffic_lies_between_every_byte_once_and_blocks_of_half_a_buffer(case, buffer):
+    inputs, weights, *_ = case
+    half = ceil_div(buffer, 2)
+    most = min(ceil_div(weights, half) * inputs + weights, ceil_div(inputs, half) * weights + inputs)
+    assert inputs + weights <= traffic(case, buffer) <= most
+
+
+@PROPERTY
+@given(operands(), st.integers(4, 10**7))
+def test_what_is_held_and_two_steps_of_what_streams_fit_the_buffer(case, buffer):
     inputs, weights, stripe, chunk = case
-    no_reuse = min(
-        ceil_div(weights, chunk) * inputs + weights,
-        ceil_div(inputs, stripe) * weights + inputs,
-    )
-    assert inputs + weights <= traffic(case, buffer) <= no_reuse
+    plan = tile(*case, buffer)
+    if plan.bound.startswith(("weights", "all weights")):
+        held, step = ceil_div(weights, plan.input_fetches), plan.stripe_bytes
+    else:
+        held, step = ceil_div(inputs, plan.weight_fetches), plan.chunk_bytes
+    assert held + 2 * step <= buffer
+    assert 0 < plan.stripe_bytes <= stripe
+    assert 0 < plan.chunk_bytes <= chunk
+
+
+def test_a_step_that_does_not_fit_is_split():
+    plan = tile(10_000, 300, 4000, 100, 1200)  # a row of 4,000 B: columns of 450 B beside 300 B of weights
+    assert (plan.input_fetches, plan.weight_fetches, plan.stripe_bytes) == (1, 1, 450)
+    plan = tile(10_000, 1_200, 4000, 100, 1200)  # half the buffer for columns, half for weights
+    assert (plan.input_fetches, plan.weight_fetches, plan.stripe_bytes) == (2, 1, 300)
 
 
 @PROPERTY

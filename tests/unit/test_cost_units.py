@@ -18,6 +18,7 @@ from socsim.engine.simulation import Job, analyse
 from socsim.pipeline import Options, run_graph
 from socsim.soc.loader import load_platform
 from socsim.workload.loops import LoopNest
+from socsim.workload.nests import loop_nests
 from socsim.workload.operators import OPERATORS, Category
 
 # One unit of every kind, with a type that it multiplies.
@@ -44,14 +45,14 @@ def model_of(kind, soc=None, cores=None, **context):
     return cost_model(UnitContext(unit, soc.unit(unit), soc.unit_hz(unit), cores, soc.runtime(unit), **context))
 
 
-def kernel(kind, operator="CONV_2D", nest=None, elements=1000, size=65_536):
+def kernel(kind, operator="CONV_2D", nest=None, elements=1000, size=65_536, *, private=True):
     name, unit, dtype = UNITS[kind]
     memory = platform(name).unit(unit).activations[-1]
     category = OPERATORS[operator].category
     loops = (nest or LoopNest(k=32, c=32, p=8, q=8, r=3, s=3),) if category is Category.MAC else ()
     weights = (Operand(32 * 32 * 9, memory),) if loops else ()
     bits = 16 if dtype == "float16" else 8
-    data = (Operand(size, memory),)
+    data = (Operand(size, memory, private),)
     elements *= OPERATORS[operator].vector_ops
     return Kernel(operator, category, dtype, loops, elements, bits, inputs=data, weights=weights, outputs=data)
 
@@ -127,6 +128,7 @@ nests = st.builds(
     LoopNest,
     n=st.integers(1, 2), g=st.sampled_from([1, 1, 2, 32]), k=st.integers(1, 100), c=st.integers(1, 100),
     p=st.integers(1, 30), q=st.integers(1, 30), r=st.sampled_from([1, 3, 5]), s=st.sampled_from([1, 3, 5]),
+    is_convolution=st.booleans(),
 )  # fmt: skip
 
 
@@ -150,10 +152,97 @@ def test_every_operand_moves_at_least_once_unless_a_cache_holds_it(kind, nest):
 @pytest.mark.parametrize("kind", ["cpu", "gpu"])
 def test_caches_keep_small_activations_and_resident_weights(kind):
     asked = kernel(kind, size=4096)
-    cold, warm = (model_of(kind, weights_resident=flag).work(asked) for flag in (False, True))
+    room = model_of(kind).last_level_bytes // 2
+    cold, warm = (model_of(kind, constant_bytes=amount).work(asked) for amount in (room + 1, room))
     assert [sum(t.read_bytes for t in p.transfers) for p in cold.phases] == [asked.weight_bytes]
     assert [p.transfers for p in warm.phases] == [()]
     assert (cold.weight_bytes, warm.weight_bytes) == (asked.weight_bytes, 0)
+
+
+@pytest.mark.parametrize("kind", ["cpu", "gpu"])
+def test_caches_keep_nothing_that_another_unit_makes_or_reads(kind):
+    asked = kernel(kind, size=4096, private=False)
+    (phase,) = model_of(kind).work(asked).phases
+    moved = [(t.read_bytes, t.write_bytes) for t in phase.transfers]
+    assert moved == [(4096 + asked.weight_bytes, 4096)]
+
+
+def test_of_private_last_level_caches_one_counts(tmp_path):
+    soc = small_soc(tmp_path)  # 1 KiB of L1 in each of four cores
+    models = [
+        cost_model(UnitContext("cpu", soc.unit("cpu"), 10**9, cores, soc.runtime("cpu"), 513)) for cores in (1, 4)
+    ]
+    assert [model.last_level_bytes for model in models] == [1024, 1024]
+    assert not any(model.weights_resident for model in models)
+
+
+def level(name, size, bandwidth, scope="core"):
+    return {"level": name, "size": size, "scope": scope, "bandwidth": f"{bandwidth} B/cycle"}
+
+
+def cached(tmp_path, *outer):
+    """Return the small SoC's CPU model, fast enough to be bound by its caches: 1 KiB at 16 B a cycle, then `outer`."""
+    caches = [level("L1", "1 KiB", 16), *(outer or [level("L2", "64 KiB", 4)])]
+    soc = small_soc(tmp_path).with_({"units.cpu.caches": caches, "units.cpu.macs_per_cycle.int8": 1000})
+    return cost_model(UnitContext("cpu", soc.unit("cpu"), 10**9, 1, soc.runtime("cpu")))
+
+
+def product(**bounds):
+    return Kernel("CONV_2D", Category.MAC, "int8", (LoopNest(**bounds),), 0, 8, (), (), ())
+
+
+def test_weights_come_from_the_innermost_cache_that_holds_them(tmp_path):
+    text = "\n".join(cached(tmp_path).work(product(k=32, c=32, p=8, q=8)).terms)
+    inputs, weights = 64 * 32 * 2, 1024 * 16  # each input for 2 blocks of 16 channels, each weight for 16 of 4 rows
+    assert f"{inputs + weights:,} B from L1 = {(inputs + weights) // 16:,} cycles" in text
+    text = "\n".join(cached(tmp_path).work(product(k=33, c=32, p=8, q=8)).terms)
+    inputs, weights = 64 * 32 * 3, 33 * 32 * 16
+    assert f"{inputs:,} B from L1 + {weights:,} B from L2 = {inputs // 16 + weights // 4:,} cycles" in text
+
+
+def test_a_slower_or_smaller_second_level_costs_cycles(tmp_path):
+    asked = product(k=128, c=128, p=8, q=8)  # 16 KiB of weights
+    slower = [compute(cached(tmp_path, level("L2", "64 KiB", rate)).work(asked)) for rate in (16, 4, 1)]
+    third = level("L3", "1 MiB", 1, "cluster")
+    smaller = [compute(cached(tmp_path, level("L2", size, 16), third).work(asked)) for size in ("16 KiB", "15 KiB")]
+    assert slower == sorted(set(slower))
+    assert smaller == [slower[0], slower[2]]
+
+
+def test_one_row_reads_each_weight_once(tmp_path):
+    assert "10,000 B from L2" in "\n".join(cached(tmp_path).work(product(k=100, c=100)).terms)
+
+
+@kinds
+def test_busy_cycles_are_those_of_every_core(kind):
+    work = model_of(kind).work(kernel(kind, "ADD"))
+    assert work.core_cycles == compute(work) * model_of(kind).parallel
+
+
+def test_accumulators_of_a_transposed_convolution_are_its_results():
+    attributes = {"layout": "NHWC", "kernel": (3, 3), "strides": (2, 2)}
+    (nest,) = loop_nests("TRANSPOSE_CONV", [(1, 4, 4, 8), (16, 3, 3, 8)], [(1, 9, 9, 16)], attributes)
+    assert nest.macs == 4 * 4 * 9 * 8 * 16
+    assert nest.outputs == 9 * 9 * 16
+    assert nest.stripes == 4
+    asked = Kernel("TRANSPOSE_CONV", Category.MAC, "int8", (nest,), 0, 8, (), (), ())
+    assert "finishing 1,296 accumulators" in "\n".join(model_of("cpu").work(asked).terms)
+
+
+def test_only_convolutions_are_depthwise():
+    (product,) = loop_nests("BATCH_MATMUL", [(4, 8, 1), (4, 1, 8)], [(4, 8, 8)], {})
+    window = {"layout": "NHWC", "kernel": (3, 3), "strides": (1, 1), "dilations": (1, 1), "groups": 8}
+    (layer,) = loop_nests("DEPTHWISE_CONV_2D", [(1, 8, 8, 8), (1, 3, 3, 8)], [(1, 6, 6, 8)], window)
+    assert (product.g, product.c, product.is_depthwise) == (4, 1, False)
+    assert (layer.g, layer.c, layer.is_depthwise) == (8, 1, True)
+
+
+def test_a_dsp_streams_image_by_image():
+    nest = LoopNest(n=3, k=32, c=32, p=8, q=8, is_convolution=True)
+    phases = model_of("dsp").work(kernel("dsp", nest=nest, size=3 * 8192)).phases
+    first, *_, last = (phase.transfers for phase in phases)
+    assert [t.read_bytes for t in first] == [1024 + 32 * 32 * 9]  # one row of one image, and its only chunk
+    assert [t.write_bytes for t in last] == [1024]
 
 
 def test_a_thin_last_wave_costs_a_whole_one_on_a_gpu():
@@ -195,7 +284,7 @@ def test_depthwise_layers_cannot_use_dot_products():
     soc = platform("rk3588")
     model = cost_model(UnitContext("cpu_big", soc.unit("cpu_big"), soc.unit_hz("cpu_big"), 1, soc.runtime("cpu_big")))
     share = soc.runtime("cpu_big").efficiency["depthwise"]
-    nest = LoopNest(g=64, p=32, q=32, r=3, s=3)
+    nest = LoopNest(g=64, p=32, q=32, r=3, s=3, is_convolution=True)
     asked = Kernel("DEPTHWISE_CONV_2D", Category.MAC, "int8", (nest,), 0, 8, (), (), ())
     finish = nest.outputs * 25 // 32
     assert model.work(asked).phases[0].compute_cycles == pytest.approx(nest.macs / (4 * share) + finish, abs=2)

@@ -10,6 +10,7 @@ from small_world import PROPERTY, Net, small_soc, window
 from socsim.cost.memory_plan import Buffer, MemoryUse, Place, plan_memory
 from socsim.errors import InfeasibleError
 from socsim.pipeline import Options, make_plan
+from socsim.schedule.residency import last_beside
 from socsim.workload.dtypes import DType
 from socsim.workload.graph import TensorKind
 
@@ -137,6 +138,49 @@ def test_a_skip_connection_stays_alive_to_its_reader(soc):
     middle = net.conv(net.conv(x, 8), 8)
     use = plan_of(net, soc, net.op("MUL", [x, middle])).memory.use["dram"]
     assert use.activation_peak_bytes == 3 * 512
+
+
+def two_branches(soc):
+    """Return the plan of a CPU task beside a chain on the NPU, which joins it at the end."""
+    net = Net()
+    first = net.conv(net.input(1, 8, 8, 8), 8)
+    branch = net.op("SIN", [first])
+    x = first
+    for _ in range(4):
+        x = net.conv(x, 8)
+    return first, branch, plan_of(net, soc, net.op("MUL", [x, branch]))
+
+
+def test_what_another_unit_may_still_read_keeps_its_bytes(soc):
+    first, branch, plan = two_branches(soc)
+    assert [task.unit for task in plan.tasks.tasks] == ["npu", "cpu", "npu", "npu", "npu", "npu", "npu"]
+    assert last_beside(plan.tasks) == [0, 5, 2, 3, 4, 5, 6]  # only the join waits for the CPU
+    held = {plan.memory.places[first].offset, plan.memory.places[branch].offset}
+    others = {place.offset for key, place in plan.memory.places.items() if key not in {first, branch}}
+    chain = [task.outputs[0] for task in plan.tasks.tasks[2:6]]
+    assert held.isdisjoint(plan.memory.places[key].offset for key in chain)
+    assert others
+
+
+def test_what_runs_beside_everything_holds_its_bytes_to_the_end(soc):
+    net = Net()
+    first = net.conv(net.input(1, 8, 8, 8), 8)
+    branch = net.op("SIN", [first])  # an output of its own: no task ever waits for it
+    x = first
+    for _ in range(3):
+        x = net.conv(x, 8)
+    plan = plan_of(net, soc, x, branch)
+    assert last_beside(plan.tasks) == [0, 4, 2, 3, 4]
+    places = plan.memory.places
+    assert all(places[key].offset != places[first].offset for key in (branch, x, plan.tasks.tasks[2].outputs[0]))
+
+
+def test_on_one_unit_each_task_ends_where_it_stands(soc):
+    net = Net()
+    x = net.input(1, 8, 8, 8)
+    y = net.op("MUL", [net.conv(net.conv(x, 8), 8), net.conv(x, 8)])
+    tasks = plan_of(net, soc, y, unit="npu").tasks
+    assert last_beside(tasks) == list(range(len(tasks.tasks)))
 
 
 def test_a_batch_multiplies_activations_and_not_weights(soc):

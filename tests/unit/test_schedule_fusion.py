@@ -62,6 +62,41 @@ def test_a_chain_of_scale_and_activation_folds_whole():
     assert tasks.folded[1] == "per-channel scale and shift folded into 0 CONV_2D"
 
 
+@pytest.mark.parametrize("shape", [(1,), (8,), (1, 1, 8), (1, 1, 1, 8)])
+@pytest.mark.parametrize("kind", ["ADD", "MUL", "SUB"])
+def test_one_number_for_each_channel_folds(kind, shape):
+    net, x = conv_net()
+    assert members(fused(net.graph(net.op(kind, [x, net.constant(*shape)])))) == [["CONV_2D", kind]]
+
+
+@pytest.mark.parametrize("shape", [(8, 1), (8, 1, 1), (8, 8), (1, 8, 8, 8), (8, 1, 8)])
+@pytest.mark.parametrize("kind", ["ADD", "MUL", "SUB"])
+def test_a_constant_that_differs_over_positions_stays(kind, shape):
+    net, x = conv_net()
+    assert members(fused(net.graph(net.op(kind, [x, net.constant(*shape)])))) == [["CONV_2D"], [kind]]
+
+
+def channels_first(constant, **attributes):
+    net = Net()
+    x, weights = net.input(1, 8, 6, 6), net.constant(8, 8, 1, 1)
+    y = net.op("CONV_2D", [x, weights], (1, 8, 6, 6), **window(1, 1) | {"layout": "NCHW"})
+    return net.graph(net.op("MUL", [y, net.constant(*constant)], (1, 8, 6, 6), **attributes))
+
+
+def test_channels_lie_where_the_layout_says():
+    assert members(fused(channels_first((8, 1, 1)))) == [["CONV_2D", "MUL"]]
+    assert members(fused(channels_first((1, 8, 1, 1)))) == [["CONV_2D", "MUL"]]
+    assert members(fused(channels_first((6,)))) == [["CONV_2D"], ["MUL"]]
+    assert members(fused(channels_first((1, 8), broadcast="leading"))) == [["CONV_2D", "MUL"]]
+
+
+def test_a_constant_that_widens_the_result_stays():
+    net = Net()
+    x = net.conv(net.input(1, 8, 8, 8), 1)
+    tasks = fused(net.graph(net.op("MUL", [x, net.constant(8)], (1, 8, 8, 8))))
+    assert members(tasks) == [["CONV_2D"], ["MUL"]]
+
+
 def test_an_activation_after_another_kind_of_operator_stays():
     net = Net()
     pooled = net.op("MAX_POOL_2D", [net.input(1, 8, 8, 8)], **window(1, 1))
