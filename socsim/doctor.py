@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import platform as host
+import re
 from dataclasses import dataclass
 from importlib import metadata
+from itertools import zip_longest
 from typing import TYPE_CHECKING
 
 from socsim.errors import SocsimError
@@ -15,10 +17,11 @@ from socsim.version import __version__
 from socsim.workload.zoo import zoo
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterable
 
-_REQUIRED = ("numpy", "onnx", "pydantic", "ruamel.yaml", "simpy", "typer", "pandas", "matplotlib", "perfetto")
-_OPTIONAL = {"notebook": "jupyterlab", "solve": "ortools", "explore": "optuna", "cosim": "systemrdl-compiler"}
+_REQUIREMENT = re.compile(r'([A-Za-z0-9._-]+) *>= *([0-9][0-9.]*)(?: *; *extra *== *["\']([a-z]+)["\'])?')
+_UNUSED = frozenset({"solve", "explore", "cosim"})
+"""Extras whose names are reserved: no code of this version uses what they install."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,6 +33,15 @@ class Finding:
     detail: str
 
 
+@dataclass(frozen=True, slots=True)
+class Requirement:
+    """A library with the least version that will do; `extra` is None for what socsim always needs."""
+
+    name: str
+    least: str
+    extra: str | None
+
+
 def examine() -> list[Finding]:
     """Return the findings, in a fixed order."""
     return [
@@ -38,8 +50,7 @@ def examine() -> list[Finding]:
             True,
             f"{__version__} on Python {host.python_version()}, {host.system()} {host.machine()}",
         ),
-        *(_package(name) for name in _REQUIRED),
-        *(_extra(extra, name) for extra, name in _OPTIONAL.items()),
+        *_libraries(),
         _guarded("runtimes", lambda: ", ".join(runtime(n).name for n in runtime_names())),
         _guarded("platforms", lambda: ", ".join(platform(n).name for n in platform_names())),
         _guarded(
@@ -50,18 +61,66 @@ def examine() -> list[Finding]:
     ]
 
 
-def _package(name: str) -> Finding:
-    try:
-        return Finding(name, True, metadata.version(name))
-    except metadata.PackageNotFoundError:
-        return Finding(name, False, f"not installed; pip install {name}")
+# --- libraries ----------------------------------------------------------------------------------------
 
 
-def _extra(extra: str, name: str) -> Finding:
+def parse_requirements(lines: Iterable[str]) -> list[Requirement]:
+    """Return the "name>=version" requirements of a distribution, those of extras marked; others are left out."""
+    matches = filter(None, map(_REQUIREMENT.fullmatch, lines))
+    return [Requirement(match[1], match[2], match[3]) for match in matches]
+
+
+def is_at_least(version: str, least: str) -> bool:
+    """Whether a version reaches another, number by number; suffixes such as "rc1" do not count."""
+    pairs = zip_longest(_release(version), _release(least), fillvalue=0)
+    return next((found > wanted for found, wanted in pairs if found != wanted), True)
+
+
+def _release(version: str) -> list[int]:
+    match = re.match(r"\d+(?:\.\d+)*", version)
+    return [int(part) for part in match[0].split(".")] if match else []
+
+
+def _libraries() -> list[Finding]:
     try:
-        return Finding(f"[{extra}]", True, f"{name} {metadata.version(name)}")
+        known = parse_requirements(metadata.requires("socsim") or ())
     except metadata.PackageNotFoundError:
-        return Finding(f"[{extra}]", True, f"optional, not installed; pip install 'socsim[{extra}]'")
+        return [Finding("libraries", False, "socsim itself is not installed, so nothing says which; pip install .")]
+    extras = dict.fromkeys(r.extra for r in known if r.extra is not None and r.extra != "all")
+    return [
+        *(_library(r) for r in known if r.extra is None),
+        *(_extra(extra, [r for r in known if r.extra == extra]) for extra in extras),
+    ]
+
+
+def _library(needed: Requirement) -> Finding:
+    found = _installed(needed.name)
+    if found is None:
+        return Finding(needed.name, False, f"not installed; pip install '{needed.name}>={needed.least}'")
+    if not is_at_least(found, needed.least):
+        remedy = f"pip install '{needed.name}>={needed.least}'"
+        return Finding(needed.name, False, f"{found} is older than {needed.least}; {remedy}")
+    return Finding(needed.name, True, found)
+
+
+def _extra(extra: str, needed: Iterable[Requirement]) -> Finding:
+    """Report an extra; none is needed, so none can fail."""
+    if extra in _UNUSED:
+        return Finding(f"[{extra}]", True, "reserved; nothing in this version uses it")
+    lacking = [f"{r.name}>={r.least}" for r in needed if not is_at_least(_installed(r.name) or "", r.least)]
+    if lacking:
+        return Finding(f"[{extra}]", True, f"optional, lacks {', '.join(lacking)}; pip install 'socsim[{extra}]'")
+    return Finding(f"[{extra}]", True, "installed")
+
+
+def _installed(name: str) -> str | None:
+    try:
+        return metadata.version(name)
+    except metadata.PackageNotFoundError:
+        return None
+
+
+# --- data and behaviour -------------------------------------------------------------------------------
 
 
 def _guarded(check: str, look: Callable[[], str]) -> Finding:

@@ -20,14 +20,8 @@ if TYPE_CHECKING:
     from socsim.soc.platform import Platform
     from socsim.soc.runtimes import Runtime
 
-PROPERTY = settings(
-    max_examples=100,
-    deadline=None,
-    derandomize=True,
-    database=None,
-    suppress_health_check=[HealthCheck.too_slow, HealthCheck.function_scoped_fixture],
-)
-"""Settings of every property test: the same examples on every machine, no limit on time."""
+PROPERTY = settings(suppress_health_check=[HealthCheck.too_slow, HealthCheck.function_scoped_fixture])
+"""Settings of every property test; the number of examples and their seeds are the profile's (conftest.py)."""
 
 # Every clock has a period of whole picoseconds, and every rate divides 10**12: nothing is rounded.
 # NPU: 8 x 8 multipliers at 1 GHz; DRAM: 4 GB/s, 250 ps a byte; ports and fabric never bind.

@@ -1,9 +1,10 @@
 """How far uncalibrated predictions are from measurements, for the networks of the zoo.
 
-    python validation/first_look.py ../shared/measurements/core.csv
+    python validation/first_look.py [TABLE.csv]
 
 Prints predicted / measured for every latency row whose platform, runtime and network ship with socsim: the
 median and the worst of each group, worst groups first. Rows that the run refuses are counted, not hidden.
+Without an argument it reads first_look.csv beside this file; any table with the same columns will do.
 """
 
 from __future__ import annotations
@@ -18,6 +19,8 @@ from pathlib import Path
 from socsim import session as ss
 from socsim.errors import SocsimError
 from socsim.soc.runtimes import runtime, runtime_names
+
+TABLE = Path(__file__).with_name("first_look.csv")
 
 # Names in the tables that the zoo holds under another; the graphs are those that the rows were taken with
 # or their nearest relatives (see docs/accuracy.md).
@@ -67,7 +70,7 @@ def usable(row: dict[str, str]) -> bool:
 def main() -> None:
     groups: dict[tuple[str, ...], list[tuple[float, str]]] = defaultdict(list)
     refused: dict[tuple[str, ...], int] = defaultdict(int)
-    text = Path(sys.argv[1]).read_text(encoding="utf-8")
+    text = (Path(sys.argv[1]) if sys.argv[1:] else TABLE).read_text(encoding="utf-8")
     for row in csv.DictReader(text.splitlines()):
         if not usable(row):
             continue
