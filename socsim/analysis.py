@@ -8,6 +8,7 @@ from socsim.pipeline import Options, make_plan
 from socsim.records import AnalysisRecord, AnalysisRow, Ceiling, MemoryUseRecord
 from socsim.schedule.placement import candidates, refusal_reason
 from socsim.version import __version__
+from socsim.workload.graph import Graph, Operator
 from socsim.workload.operators import OPERATORS
 
 if TYPE_CHECKING:
@@ -16,7 +17,6 @@ if TYPE_CHECKING:
     from socsim.recording import Plan
     from socsim.schedule.placement import Candidate
     from socsim.soc.platform import Platform
-    from socsim.workload.graph import Graph, Operator
 
 
 def analyze_graph(graph: Graph, platform: Platform, options: Options) -> AnalysisRecord:
@@ -80,7 +80,8 @@ def _ceilings(plan: Plan) -> list[Ceiling]:
     for name, model in plan.models.items():
         home = plan.platform.outer_memory(name)
         rate = plan.platform.reach_bytes_per_s(name, home, plan.cores[name])
-        for dtype in model.rates():
+        reached = set(plan.runtimes[name].executes.values())
+        for dtype in [known for known in model.rates() if known in reached]:
             peak = model.peak_macs_per_s(dtype)
             if peak:
                 found.append(Ceiling(name, dtype, 2 * peak, home, rate))
@@ -88,12 +89,25 @@ def _ceilings(plan: Plan) -> list[Ceiling]:
 
 
 def operator_support(platform: Platform) -> list[dict[str, Any]]:
-    """Return one row for each operator of the vocabulary: its types on each unit of the platform."""
+    """Return one row for each operator of the vocabulary: the types that each unit computes it in."""
     units = candidates(platform, list(platform.units), {})
     rows = []
     for name, spec in OPERATORS.items():
         row: dict[str, Any] = {"operator": name, "category": spec.category.value}
         for unit in units:
-            row[unit.name] = " ".join(unit.runtime.types_for(name)) or None
+            row[unit.name] = " ".join(_kernel_types(unit, name)) or None
         rows.append(row)
     return rows
+
+
+_NO_GRAPH = Graph("", "", (), (), (), ())
+
+
+def _kernel_types(unit: Candidate, operator_type: str) -> list[str]:
+    """Return the types that an operator may compute in, in the order of the runtime's own."""
+    found: dict[str, None] = {}
+    for dtype, runs in unit.runtime.executes.items():
+        op = Operator(0, "", operator_type, (), (), {"compute_dtype": dtype})
+        if refusal_reason(unit, _NO_GRAPH, op) is None:
+            found[runs] = None
+    return list(found)

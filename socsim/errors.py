@@ -30,6 +30,12 @@ class PlatformError(SocsimError):
     """A platform description is wrong; the message names file, line and field."""
 
 
+class UnknownNameError(UsageError, PlatformError):
+    """No platform, runtime, clock or operating point has this name."""
+
+    exit_code = 2
+
+
 class WorkloadError(SocsimError):
     """A workload cannot be used."""
 
@@ -109,6 +115,14 @@ def shown(value: Any) -> str:
     text = str(value)
     text = text if len(text) <= _LONGEST_SHOWN else f"{text[:_LONGEST_SHOWN]}…"
     return json.dumps(text, ensure_ascii=False)
+
+
+def misuse(argument: str, found: object, allowed: str) -> UsageError:
+    """Return the error for an argument of a Python call that has the wrong type or value."""
+    is_plain = found is None or isinstance(found, str | int | float)
+    text = repr(found) if is_plain else f"a {type(found).__name__}"
+    text = text if len(text) <= _LONGEST_SHOWN else f"{text[:_LONGEST_SHOWN]}…"
+    return UsageError(f"{argument} is {text}; give {allowed}")
 
 
 def did_you_mean(name: str, known: Iterable[str]) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -9,7 +10,7 @@ from socsim.cost.model import UnitContext
 from socsim.cost.models import cost_model
 from socsim.engine.fabric import Fabric
 from socsim.engine.simulation import Job, Stream, analyse, simulate
-from socsim.errors import UsageError, did_you_mean
+from socsim.errors import UsageError, did_you_mean, misuse
 from socsim.quantities import Bandwidth
 from socsim.recording import Cost, Plan, make_record
 from socsim.schedule.placement import Candidate, candidates, place
@@ -20,8 +21,6 @@ from socsim.soc.runtimes import runtime as named_runtime
 from socsim.soc.schema import CpuCluster, SensingHub
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
-
     from socsim.cost.model import CostModel
     from socsim.cost.work import Kernel, Work
     from socsim.records import RunRecord
@@ -103,7 +102,7 @@ def make_plan(graph: Graph, platform: Platform, options: Options) -> Plan:
         precision=options.precision,
         batch=options.batch,
         background=_background(platform, options.background),
-        models=_models(recast, platform, units, options.cores),
+        models=_models(tasks, platform, units, options.cores),
     )
 
 
@@ -135,7 +134,24 @@ def _find_unit(platform: Platform, wanted: str, cluster: str | None) -> str:
     return (preferred or matching)[0]
 
 
+def _check_types(options: Options) -> None:
+    for name in ("runtime", "unit", "cluster", "precision"):
+        value = getattr(options, name)
+        if value is not None and not (isinstance(value, str) and value):
+            raise misuse(name, value, "a name, or leave it out")
+    for name in ("batch", "cores"):
+        value = getattr(options, name)
+        if type(value) is not int and (name, value) != ("cores", None):  # True is no number
+            raise misuse(name, value, "a whole number from 1 up")
+    if not isinstance(options.detail, str):
+        raise misuse("detail", options.detail, f"one of {', '.join(DETAILS)}")
+    background = options.background
+    if not isinstance(background, Mapping) or not all(isinstance(unit, str) for unit in background):
+        raise misuse("background", background, 'rates by unit, such as {"cpu_big": "10 GB/s"}')
+
+
 def _check_options(options: Options) -> None:
+    _check_types(options)
     if options.batch < 1:
         msg = f"batch {options.batch} is not allowed; give 1 or more"
         raise UsageError(msg)
@@ -167,25 +183,19 @@ def _cores(platform: Platform, units: list[Candidate], wanted: int | None) -> di
     return cores
 
 
-def _models(graph: Graph, platform: Platform, units: list[Candidate], wanted: int | None) -> dict[str, CostModel[Any]]:
+def _models(
+    tasks: TaskGraph, platform: Platform, units: list[Candidate], wanted: int | None
+) -> dict[str, CostModel[Any]]:
     cores = _cores(platform, units, wanted)
     return {
         c.name: cost_model(
             UnitContext(
                 c.name, c.spec, platform.unit_hz(c.name), cores[c.name], c.runtime,
-                2 * graph.parameter_bytes <= _cache_bytes(c.spec, cores[c.name]),
+                tasks.constant_bytes(c.name, c.runtime),
             )
         )
         for c in units
     }  # fmt: skip
-
-
-def _cache_bytes(spec: Any, cores: int) -> int:
-    """Return the bytes of the last cache before memory; 0 for units that stage data themselves."""
-    if isinstance(spec, CpuCluster):
-        last = spec.caches[-1]
-        return last.size.value * (cores if last.scope == "core" else 1)
-    return int(spec.cache.value) if spec.kind == "gpu" else 0
 
 
 # --- cost and jobs ------------------------------------------------------------------------------------
@@ -215,12 +225,11 @@ def _cost(plan: Plan, task: Task, kernel: Kernel) -> Cost:
 
 def _jobs(plan: Plan, costs: list[Cost]) -> list[Job]:
     jobs = []
-    makers = {t: task.position for task in plan.tasks.tasks for m in task.members for t in m.outputs}
     woken: set[str] = set()
     previous: str | None = None
     for task, cost in zip(plan.tasks.tasks, costs, strict=True):
         runtime = plan.runtimes[task.unit]
-        before = _before(plan.tasks, task, makers)
+        before = plan.tasks.before[task.position]
         handed_over = any(plan.tasks.tasks[b].unit != task.unit for b in before)
         dispatch = runtime.per_operator.value + (runtime.submit.value if previous != task.unit else 0)
         sync = (runtime.handover.value if handed_over else 0) + _wake_ps(plan.platform, task.unit, woken)
@@ -238,22 +247,6 @@ def _jobs(plan: Plan, costs: list[Cost]) -> list[Job]:
         )
         previous = task.unit
     return jobs
-
-
-def _before(tasks: TaskGraph, task: Task, makers: Mapping[int, int]) -> tuple[int, ...]:
-    """Return the tasks whose results a task reads, through compiled-away views."""
-    found = set()
-    pending = list(task.inputs)
-    while pending:
-        tensor = pending.pop()
-        if tensor in makers:
-            if makers[tensor] != task.position:
-                found.add(makers[tensor])
-            continue
-        producer = tasks.graph.producers.get(tensor)
-        if producer is not None:
-            pending.extend(t for t in tasks.graph.operators[producer].inputs if t is not None)
-    return tuple(sorted(found))
 
 
 def _wake_ps(platform: Platform, unit: str, woken: set[str]) -> int:

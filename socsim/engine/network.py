@@ -111,7 +111,7 @@ class Network:
 
     def _check_starvation(self) -> None:
         """Refuse to wait for years: everyone is down to the one byte a second that is always granted."""
-        if any(a.rate > 1 or a.remaining <= PS_PER_S for a in self._active):
+        if any(a.rate > 1 or a.remaining <= PS_PER_S or a.demand.cap_bytes_per_s == 1 for a in self._active):
             return
         starving = ", ".join(sorted({a.demand.initiator for a in self._active}))
         feeding = ", ".join(sorted({s.demand.initiator for s in self._streams})) or "nobody"

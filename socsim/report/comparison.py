@@ -7,7 +7,7 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 from socsim.quantities import format_energy, format_time
-from socsim.report.formats import format_bytes, labelled, plural, text_table
+from socsim.report.formats import format_bytes, format_rate, labelled, plural, text_table
 from socsim.report.markup import fragment, html_table, section
 from socsim.report.sinks import html_text, terminal_text
 from socsim.report.tables import Table
@@ -50,7 +50,7 @@ class Comparison:
 
     @cached_property
     def totals(self) -> Table:
-        """Latency, energy and the bytes over each external memory."""
+        """Latency, energy, and bytes over external memory: the network's, and those of background traffic."""
         rows = [
             (name, before, after, _difference(before, after), _relative(before, after))
             for name, before, after in _totals(self.a, self.b)
@@ -161,28 +161,35 @@ def _change_cells(row: dict[str, Any]) -> tuple[str, ...]:
 
 def _described(record: RunRecord) -> str:
     runtimes = ", ".join(f"{u.runtime} on {u.name} {u.opp}" for u in record.units)
-    overrides = f"; {', '.join(record.overrides)}" if record.overrides else ""
-    precision = record.precision or "precision of the file"
-    line = f"{one_line(record)} ({runtimes}; {precision}, batch {record.batch}, {record.detail}{overrides})"
+    background = [f"background {unit} reads {format_rate(rate)}" for unit, rate in record.background]
+    overrides = [", ".join(record.overrides)] if record.overrides else []
+    settings = f"{record.precision or 'precision of the file'}, batch {record.batch}, {record.detail}"
+    line = f"{one_line(record)} ({'; '.join([runtimes, settings, *background, *overrides])})"
     return terminal_text(line, 300)
 
 
 def _identity(record: RunRecord) -> dict[str, Any]:
     names = ("version", "model", "model_sha256", "platform", "overrides", "precision", "batch", "detail")
-    return {name: getattr(record, name) for name in names} | {"opps": dict(record.opps)}
+    pairs = {"opps": dict(record.opps), "background": dict(record.background)}
+    return {name: getattr(record, name) for name in names} | pairs
 
 
 def _totals(a: RunRecord, b: RunRecord) -> list[tuple[str, int | None, int | None]]:
-    """Return name, value in a, value in b; a memory that only one platform has is missing in the other."""
-    external = [
-        {m.name: m.read_bytes + m.write_bytes for m in record.memories if m.kind != "sram"} for record in (a, b)
-    ]
-    names = dict.fromkeys([*external[0], *external[1]])
+    """Return name, value in a, value in b."""
+    network, others = zip(_external_bytes(a), _external_bytes(b), strict=True)
     return [
         ("latency_ps", a.latency_ps, b.latency_ps),
         ("energy_pj", a.energy_pj, b.energy_pj),
-        *((f"{name}_bytes", external[0].get(name), external[1].get(name)) for name in names),
+        ("dram_bytes", *network),
+        *([("background_bytes", *others)] if a.background or b.background else []),
     ]
+
+
+def _external_bytes(record: RunRecord) -> tuple[int, int]:
+    """Return the bytes over all external memories: of the network's operators, and of everybody else."""
+    network = sum(op.dram_bytes or 0 for op in record.operators)
+    moved = sum(m.read_bytes + m.write_bytes for m in record.memories if m.kind != "sram")
+    return network, moved - network
 
 
 def _pairs(

@@ -185,6 +185,33 @@ def render(figure: Figure, file_format: str) -> bytes:
     return out.getvalue()
 
 
+def figure_format(path: Path) -> str:
+    """Return the format that a file's suffix asks for.
+
+    Raises:
+        UsageError: a suffix other than .png, .svg and .pdf.
+    """
+    file_format = path.suffix.lower().removeprefix(".")
+    if file_format not in FORMATS:
+        allowed = ", ".join(f".{name}" for name in FORMATS)
+        msg = f"{terminal_text(str(path))}: {path.suffix or 'no suffix'} is not a format of figures; use {allowed}"
+        raise UsageError(msg)
+    return file_format
+
+
+def figure_bytes(ax: Axes, file_format: str) -> bytes:
+    """Return the figure of `ax` as a file.
+
+    Raises:
+        UsageError: the axes belong to no figure.
+    """
+    figure = ax.get_figure(root=True)
+    if figure is None:
+        msg = "these axes belong to no figure; draw again"
+        raise UsageError(msg)
+    return render(figure, file_format)
+
+
 def save_figure(ax: Axes, path: Path) -> None:
     """Write the figure of `ax`; the file's suffix decides the format.
 
@@ -192,13 +219,4 @@ def save_figure(ax: Axes, path: Path) -> None:
         UsageError: a suffix other than .png, .svg and .pdf.
         ResultError: the file cannot be written.
     """
-    file_format = path.suffix.lower().removeprefix(".")
-    if file_format not in FORMATS:
-        allowed = ", ".join(f".{name}" for name in FORMATS)
-        msg = f"{terminal_text(str(path))}: {path.suffix or 'no suffix'} is not a format of figures; use {allowed}"
-        raise UsageError(msg)
-    figure = ax.get_figure(root=True)
-    if figure is None:
-        msg = "these axes belong to no figure; draw again"
-        raise UsageError(msg)
-    write_file(path, render(figure, file_format))
+    write_file(path, figure_bytes(ax, figure_format(path)))

@@ -12,7 +12,7 @@ from socsim.report.formats import format_bytes, format_count, format_power, form
 from socsim.report.markup import bullets, colour_key, fragment, html_lines, html_table, section, style
 from socsim.report.sinks import html_text
 from socsim.report.tables import energy_table, links_table, memories_table, units_table
-from socsim.report.text import NO_RANGE, bottleneck, explain, format_throughput, slowest, static_pj
+from socsim.report.text import NO_RANGE, assumed_line, bottleneck, explain, format_throughput, slowest, static_pj
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -249,7 +249,7 @@ def _shown(value: int | None, form: Callable[[int], str]) -> str | None:
 
 def _provenance(record: RunRecord) -> str:
     lines = [
-        f"{plural(record.assumed_numbers, 'number')} of the platform assumed, without a source",
+        assumed_line(record),
         f"model sha256 {record.model_sha256}",
         *(f"override {line}" for line in record.overrides),
         *(f"note: {line}" for line in record.notes),

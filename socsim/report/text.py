@@ -186,13 +186,19 @@ def bottleneck(record: RunRecord) -> str:
 
 
 def _remarks(record: RunRecord) -> list[str]:
-    assumed = f"{plural(record.assumed_numbers, 'number')} of the platform assumed, without a source"
     return [
-        *labelled("provenance", [assumed]),
+        *labelled("provenance", [assumed_line(record)]),
         *labelled("overrides", [terminal_text(line, 300) for line in record.overrides]),
         *labelled("notes", [terminal_text(line, 500) for line in record.notes]),
         *labelled("warnings", [terminal_text(line, 500) for line in record.warnings]),
     ]
+
+
+def assumed_line(record: RunRecord) -> str:
+    """Return how many of the platform's numbers have no source, and where to see them."""
+    check = f"socsim platforms check {terminal_text(record.platform, _NAME)}"
+    total = plural(record.platform_numbers, "number")
+    return f"{record.assumed_numbers} of {total} of the platform are assumed ({check})"
 
 
 # --- operators ----------------------------------------------------------------------------------------

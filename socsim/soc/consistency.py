@@ -14,14 +14,14 @@ from socsim.errors import PlatformError, did_you_mean, shown
 from socsim.quantities import Frequency
 from socsim.soc.platform import neighbours
 from socsim.soc.runtimes import runtime, runtime_names
-from socsim.soc.schema import CpuCluster, Npu, PlatformFile, Process, Sram
+from socsim.soc.schema import CpuCluster, Npu, PlatformFile, Process, SerialMemory, Sram
 from socsim.soc.technology import technology
 from socsim.soc.validation import Fault
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
-    from socsim.soc.schema import AnyUnit
+    from socsim.soc.schema import AnyMemory, AnyUnit
     from socsim.soc.yaml_reader import Path_, YamlDocument
 
 _SECTIONS = ("clocks", "power_domains", "memories", "units", "links")
@@ -203,6 +203,13 @@ def _memory_faults(sections: _Sections, name: str, unit: AnyUnit) -> Iterator[Fa
                 apart.add(memory)
                 text = f"no link leads from {shown(name)} to {shown(memory)}; add both to a link's `connects`"
                 yield Fault((*path, position), text)
+            elif role == "activations" and _is_read_only(sections.file.memories.get(memory)):
+                text = f"memory {shown(memory)} cannot be written in operation; name one that can"
+                yield Fault((*path, position), text)
+
+
+def _is_read_only(memory: AnyMemory | None) -> bool:
+    return isinstance(memory, SerialMemory) and memory.write is None
 
 
 def _reachable(sections: _Sections, start: str) -> set[str] | None:

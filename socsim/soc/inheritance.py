@@ -7,10 +7,12 @@ from __future__ import annotations
 
 import copy
 from dataclasses import dataclass, field
+from pathlib import PurePosixPath, PureWindowsPath
 from typing import TYPE_CHECKING, Any
 
 from socsim.errors import PlatformError, did_you_mean, shown
-from socsim.soc.library import find_platform, preset_names, preset_path
+from socsim.soc.library import SUFFIXES, find_platform, preset_names, preset_path
+from socsim.soc.paths import canonical
 from socsim.soc.provenance import numbers
 from socsim.soc.schema import PlatformFile, Preset
 from socsim.soc.validation import Fault, dotted_path, keys_by_kind, validate
@@ -91,6 +93,10 @@ def _base_path(document: YamlDocument, path: Path, chain: tuple[Path, ...]) -> P
     if not isinstance(name, str):
         msg = f"{at}: found {shown(name)}; write the name or the path of a platform"
         raise PlatformError(msg)
+    if not _is_near(name, path.parent):
+        allowed = "write the name of a platform, or a YAML file beside or below this one"
+        msg = f"{at}: {shown(name)} is not allowed; {allowed}"
+        raise PlatformError(msg)
     try:
         found = find_platform(name, beside=path.parent)
     except PlatformError as error:
@@ -106,6 +112,15 @@ def _base_path(document: YamlDocument, path: Path, chain: tuple[Path, ...]) -> P
         msg = f"{at}: no such file {shown(name)}; a path starts from the folder of the file that says it"
         raise PlatformError(msg)
     return found
+
+
+def _is_near(name: str, folder: Path) -> bool:
+    """Whether a base is a name, or a YAML file that stands in a folder or below it, also behind links."""
+    posix, windows = PurePosixPath(name), PureWindowsPath(name)
+    if not name.isprintable() or posix.is_absolute() or windows.anchor or ".." in {*posix.parts, *windows.parts}:
+        return False
+    is_path = len(posix.parts) > 1 or posix.suffix in SUFFIXES
+    return not is_path or (posix.suffix in SUFFIXES and (folder / name).resolve().is_relative_to(folder.resolve()))
 
 
 def _apply_presets(draft: Draft, section: str) -> None:
@@ -162,14 +177,14 @@ def merge(base: dict[str, Any], over: dict[str, Any], changes: list[Change], rea
     """
     merged: dict[str, Any] = _merged(base, over)
     if _has_tables(base) and _has_tables(over):
-        merged |= _merged_tables(base, over, changes, reason)
+        merged |= _merged_tables(base, over, changes, reason, merged)
     return merged
 
 
 def disown(value: dict[str, Any], changes: list[Change], reason: str) -> None:
     """Take the sources of changed numbers out of a document, and give the reason in their place."""
     if _has_tables(value):
-        value |= _merged_tables(value, {}, changes, reason)
+        value |= _merged_tables(value, {}, changes, reason, value)
 
 
 def _has_tables(value: dict[str, Any]) -> bool:
@@ -177,18 +192,26 @@ def _has_tables(value: dict[str, Any]) -> bool:
     return all(isinstance(value.get(table, {}), dict) for table in _TABLES)
 
 
-def _merged_tables(base: dict[str, Any], over: dict[str, Any], changes: list[Change], reason: str) -> dict[str, Any]:
-    own = {path for table in _TABLES for path in over.get(table, {})}
+def _merged_tables(
+    base: dict[str, Any], over: dict[str, Any], changes: list[Change], reason: str, tree: dict[str, Any]
+) -> dict[str, Any]:
+    """Return the tables of the merged document `tree`; paths may name an item of a list in several ways."""
+    own = {canonical(tree, path) for table in _TABLES for path in over.get(table, {})}
     changed = {dotted_path(change.path): change for change in changes if change.old is not Absent}
     tables: dict[str, Any] = {}
     for table in _TABLES:
         kept = base.get(table, {}).items()
-        tables[table] = {p: text for p, text in kept if p not in own and not _covered(p, changed)}
+        tables[table] = {path: text for path, text in kept if _stays(canonical(tree, path), own, changed)}
         tables[table] |= over.get(table, {})
     for path, change in changed.items():
         if not _covered(path, own) and any(numbers(change.new, (str(change.path[-1]),))):
             tables["assumed"][path] = reason
     return tables
+
+
+def _stays(path: str, own: Container[str], changed: Container[str]) -> bool:
+    """Whether a source of the base still holds: nobody names another, and its number is the same."""
+    return path not in own and not _covered(path, changed)
 
 
 def _covered(path: str, by: Container[str]) -> bool:

@@ -5,7 +5,9 @@ from __future__ import annotations
 from pathlib import Path
 
 from socsim.data_files import data_folder
-from socsim.errors import PlatformError, did_you_mean
+from socsim.errors import UnknownNameError, did_you_mean
+
+SUFFIXES = frozenset({".yaml", ".yml"})
 
 
 def platform_names() -> list[str]:
@@ -31,13 +33,13 @@ def find_platform(name_or_path: str | Path, beside: Path | None = None) -> Path:
         beside: folder that a relative path starts from; the working directory where None.
 
     Raises:
-        PlatformError: not a path, and no platform of that name.
+        UnknownNameError: not a path, and no platform of that name.
     """
     path = Path(name_or_path)
-    if path.suffix in {".yaml", ".yml"} or len(path.parts) > 1:
+    if path.suffix in SUFFIXES or len(path.parts) > 1:
         return beside / path if beside else path
     if str(name_or_path) not in platform_names():
         hint = did_you_mean(str(name_or_path), platform_names())
         msg = f"platform {str(name_or_path)!r} is not known.{hint}"
-        raise PlatformError(msg)
+        raise UnknownNameError(msg)
     return data_folder("platforms") / f"{name_or_path}.yaml"

@@ -10,6 +10,7 @@ from socsim.quantities import Quantity
 from socsim.soc.consistency import cross_faults
 from socsim.soc.inheritance import Absent, Change, Draft, assemble, disown
 from socsim.soc.library import find_platform, platform_names
+from socsim.soc.paths import labels, next_step
 from socsim.soc.platform import Platform
 from socsim.soc.schema import PlatformFile
 from socsim.soc.validation import check, faults_error
@@ -48,23 +49,30 @@ def changed(platform: Platform, changes: Mapping[str, Any]) -> Platform:
 
 def _replace(tree: dict[str, Any], dotted: str, value: Any) -> Change | str:
     """Put a value into the tree; return what changed, or the sentence that says why not."""
-    *parents, last = dotted.split(".")
+    if not isinstance(dotted, str):
+        return f"{dotted!r}: a path is text such as 'units.npu.cores'."
     node: Any = tree
     walked: list[str] = []
-    for step in parents:
-        if isinstance(node, dict) and step not in node:
-            return f"{dotted!r}: no {step!r} in {'.'.join(walked) or 'the platform'}.{did_you_mean(step, node)}"
-        if not isinstance(node, dict):
-            break
-        node = node[step]
-        walked.append(step)
-    if not isinstance(node, dict):
-        return f"{dotted!r}: {'.'.join(walked)!r} has no keys; replace it as a whole."
+    left = dotted
+    while (step := next_step(node, left)) is not None and step.rest:
+        node, left = node[step.key], step.rest
+        walked.append(step.label)
+    if step is None and not (isinstance(node, dict) and "." not in left):
+        return f"{dotted!r}: {_missing(node, left, '.'.join(walked))}"
+    key, last = (step.key, step.label) if step else (left, left)
     if last in _READ_AT_LOADING:
         return f"{dotted!r}: {last!r} is read when a file is loaded; change the values themselves."
-    old = node.get(last, Absent)
-    node[last] = _plain(value)
-    return Change((*parents, last), old, node[last])
+    old = node[key] if step else Absent
+    node[key] = _plain(value)
+    return Change((*walked, last), old, node[key])
+
+
+def _missing(node: Any, left: str, at: str) -> str:
+    """Say why a path leads no further than `at`."""
+    if not isinstance(node, dict | list):
+        return f"{at!r} has no keys; replace it as a whole."
+    first = left.split(".", maxsplit=1)[0]
+    return f"no {first!r} in {at or 'the platform'}.{did_you_mean(first, labels(node))}"
 
 
 def _plain(value: Any) -> Any:

@@ -7,9 +7,10 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from socsim.quantities import Quantity
+from socsim.soc.paths import canonical, label
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Mapping
 
     from socsim.soc.platform import Platform
 
@@ -30,11 +31,16 @@ class Provenance:
 
 def provenance(platform: Platform) -> list[Provenance]:
     """Return every number of the platform in the file's order; the longest matching path decides."""
-    file = platform.file
+    return numbers_with_reasons(platform.document.value, platform.file.sources, platform.file.assumed)
+
+
+def numbers_with_reasons(tree: Any, *tables: Mapping[str, str]) -> list[Provenance]:
+    """Return every number of a file's plain values, by its tables of sources and of assumptions."""
+    sources, assumptions = ({canonical(tree, path): text for path, text in table.items()} for table in tables)
     rows = []
-    for path, value in numbers(platform.document.value, ()):
-        source = _covering(path, file.sources)
-        assumed = _covering(path, file.assumed)
+    for path, value in numbers(tree, ()):
+        source = _covering(path, sources)
+        assumed = _covering(path, assumptions)
         if source and assumed:
             source, assumed = (source, None) if len(source[0]) > len(assumed[0]) else (None, assumed)
         reason = None if source else (assumed[1] if assumed else "no source given")
@@ -51,15 +57,14 @@ def _covering(path: tuple[str, ...], table: dict[str, str]) -> tuple[str, str] |
 
 
 def numbers(value: Any, path: tuple[str, ...]) -> Iterator[tuple[tuple[str, ...], Any]]:
-    """Yield the numbers below a value, each with its path; entries of lists go by their name or position."""
+    """Yield the numbers below a value, each with its path; items of lists go by their label."""
     if isinstance(value, dict):
         for key, inner in value.items():
             if path or key not in _NAMES_ONLY:
                 yield from numbers(inner, (*path, str(key)))
     elif isinstance(value, list):
         for position, inner in enumerate(value):
-            label = inner["name"] if isinstance(inner, dict) and isinstance(inner.get("name"), str) else str(position)
-            yield from numbers(inner, (*path, label))
+            yield from numbers(inner, (*path, label(inner, position)))
     elif _is_number(path[-1], value):
         yield path, value
 

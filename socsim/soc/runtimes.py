@@ -8,7 +8,7 @@ from typing import Annotated, Literal
 from pydantic import Field
 
 from socsim.data_files import data_folder
-from socsim.errors import PlatformError, did_you_mean
+from socsim.errors import UnknownNameError, did_you_mean
 from socsim.quantities import Time
 from socsim.soc.schema import Model, Share
 from socsim.soc.validation import validate
@@ -84,10 +84,11 @@ def runtime(name: str) -> Runtime:
     """Return the runtime of that name.
 
     Raises:
-        PlatformError: no such runtime, or its file is wrong.
+        UnknownNameError: no such runtime.
+        PlatformError: its file is wrong.
     """
     if name not in runtime_names():
         msg = f"runtime {name!r} is not known.{did_you_mean(name, runtime_names())}"
-        raise PlatformError(msg)
+        raise UnknownNameError(msg)
     document = read_yaml(data_folder("platforms") / "runtimes" / f"{name}.yaml")
     return validate(Runtime, document)

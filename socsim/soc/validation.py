@@ -47,7 +47,8 @@ def check(model: type[M], document: YamlDocument) -> M | list[Fault]:
     if document.value is None:
         return [Fault((), "the file is empty; write a mapping of keys and values")]
     if not isinstance(document.value, dict):
-        return [Fault((), f"found {shown(document.value)}; write a mapping of keys and values")]
+        found = "a list" if isinstance(document.value, list) else "a single value"  # not quoted: it may be any text
+        return [Fault((), f"found {found}; write a mapping of keys and values")]
     try:
         return model.model_validate(document.value)
     except ValidationError as error:

@@ -28,6 +28,9 @@ _WORDS = {"null": None, "Null": None, "NULL": None, "~": None, "": None} | {
     word: word.lower() == "true" for word in ("true", "True", "TRUE", "false", "False", "FALSE")
 }
 
+_TAG_HANDLE = re.compile(r"undefined tag handle .*", re.DOTALL)
+"""The one problem whose sentence quotes more of the file than a character."""
+
 Path_ = tuple[str | int, ...]
 
 _REMEDIES = {
@@ -114,16 +117,15 @@ def parse_yaml(text: str, where: str) -> YamlDocument:
         _Builder(document).run(events)
     except MarkedYAMLError as error:
         line = error.problem_mark.line + 1 if error.problem_mark else 1
-        problem = str(error.problem or error.context)
+        problem = _TAG_HANDLE.sub("undefined tag", str(error.problem or error.context))
         msg = f"{where}:{line}: not YAML: {problem}; {_REMEDIES.get(problem, 'correct this line or those above')}"
         raise PlatformError(msg) from None
     except ReaderError as error:
         line = text.count("\n", 0, error.position) + 1
         msg = f"{where}:{line}: not YAML: control character U+{error.character:04X}; take it out"
         raise PlatformError(msg) from None
-    except (YAMLError, ValueError, RecursionError) as error:
-        reason = str(error).splitlines()[0] if str(error) else "the parser gave up"
-        msg = f"{where}: not YAML: {reason}"
+    except (YAMLError, ValueError, RecursionError):  # their words may quote the file
+        msg = f"{where}: not YAML: the parser gave up; correct the file"
         raise PlatformError(msg) from None
     return document
 

@@ -10,6 +10,7 @@ from itertools import pairwise
 from typing import TYPE_CHECKING
 
 from socsim.errors import SimulationError, join_faults
+from socsim.records import LATENCY_PARTS
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -18,9 +19,8 @@ if TYPE_CHECKING:
     from socsim.workload.graph import Graph
 
 _PS_PER_S = 10**12
-_PARTS = ("compute_ps", "memory_wait_ps", "bus_wait_ps", "dispatch_ps", "sync_ps")
 _COSTS = (
-    "start_ps", "end_ps", "latency_ps", *_PARTS, "bound", "executed_macs", "utilisation", "arithmetic_intensity",
+    "start_ps", "end_ps", "latency_ps", *LATENCY_PARTS, "bound", "executed_macs", "utilisation", "arithmetic_intensity",
     "read_bytes", "write_bytes", "weight_bytes", "dram_bytes", "energy_pj", "overlapped_ps",
 )  # fmt: skip
 _MAY_LACK = frozenset({"utilisation", "arithmetic_intensity"})
@@ -93,7 +93,7 @@ def _folded(record: RunRecord) -> Iterator[str]:
 
 def _latencies(record: RunRecord) -> Iterator[str]:
     for row in _costed(record):
-        parts = [int(getattr(row, part) or 0) for part in _PARTS]
+        parts = [int(getattr(row, part) or 0) for part in LATENCY_PARTS]
         start, end = row.start_ps or 0, row.end_ps or 0
         if min(parts) < 0 or start < 0 or end > record.latency_ps:
             yield f"{_name(row)}: runs from {start} to {end} ps in parts {parts}, outside 0 to {record.latency_ps} ps"
@@ -186,14 +186,27 @@ def _rates(record: RunRecord) -> Iterator[str]:
             yield f"memory {memory.name}: holds {memory.peak_bytes} B of {memory.capacity_bytes} B"
         if memory.weight_bytes + memory.activation_peak_bytes != memory.peak_bytes:
             yield f"memory {memory.name}: weights and activations are not the peak of {memory.peak_bytes} B"
-        moved = memory.read_bytes + (memory.write_bytes if memory.kind == "dram" else 0)
+        moved = memory.read_bytes + (memory.write_bytes if memory.kind != "sram" else 0)
         yield from _too_fast(f"memory {memory.name}", record, memory, moved)
     for link in record.links:
         yield from _too_fast(f"link {link.name}", record, link, max(link.read_bytes, link.write_bytes))
+    yield from _granted(record)
+
+
+def _granted(record: RunRecord) -> Iterator[str]:
+    """No rate exceeds what a channel, or the pins that both directions share, can carry.
+
+    A record does not hold the write rate of memories; pins that are shared write no faster than they read,
+    and the write port of SRAM is left out.
+    """
+    peaks: dict[str, tuple[int, int]] = {}
     parts: list[MemoryRecord | LinkRecord] = [*record.memories, *record.links]
-    peaks = {part.name: (part.bytes_per_s, len(part.initiators)) for part in parts}
+    for part in parts:
+        separate = getattr(part, "kind", None) == "sram"
+        for direction in ("", ".read") if separate else ("", ".read", ".write"):
+            peaks[f"{part.name}{direction}"] = (part.bytes_per_s, len(part.initiators))
     for change in record.rates:
-        peak, sharers = peaks.get(change.resource.removesuffix(".read"), (None, 0))
+        peak, sharers = peaks.get(change.resource, (None, 0))
         if peak is not None and change.bytes_per_s > peak + sharers:
             yield f"{change.resource}: {change.bytes_per_s} B/s granted at {change.time_ps} ps, of {peak} B/s"
 

@@ -286,6 +286,26 @@ def test_views_of_nothing_cost_nothing_but_are_bounded():
     assert text.startswith("net.onnx: tensor 1: elements: 1,099,511,627,776 exceeds the limit of")
 
 
+@pytest.mark.parametrize("error", [ValueError("odd"), OverflowError("odd"), RecursionError("odd"), MemoryError("odd")])
+def test_what_only_a_damaged_file_can_cause_is_the_file_s_fault(monkeypatch, error):
+    def broken(*_args):
+        raise error
+
+    monkeypatch.setattr("socsim.workload.importers.onnx.lower", broken)
+    name = type(error).__name__
+    assert refusal(sound()) == f"net.onnx: the model contradicts itself ({name}: odd); export it again"
+
+
+@pytest.mark.parametrize("error", [TypeError, KeyError, IndexError, AttributeError])
+def test_a_mistake_of_the_importer_is_not_the_file_s_fault(monkeypatch, error):
+    def broken(*_args):
+        raise error
+
+    monkeypatch.setattr("socsim.workload.importers.onnx.lower", broken)
+    with pytest.raises(error):
+        load(sound())
+
+
 # Constants
 
 

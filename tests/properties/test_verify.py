@@ -66,6 +66,8 @@ LIES = {
     "busy link": ("links", 0, {"busy_ps": 10**18}, "link bus: busy"),
     "account": ("energy", 0, {"energy_pj": 1}, "energy accounts add up to"),
     "granted rate": ("rates", 0, {"resource": "dram", "bytes_per_s": 10**12}, "granted at"),
+    "granted rate of writes": ("rates", 0, {"resource": "dram.write", "bytes_per_s": 10**12}, "dram.write: "),
+    "granted rate of a link": ("rates", 0, {"resource": "bus.write", "bytes_per_s": 10**12}, "bus.write: "),
     "slice outside": ("slices", 0, {"end_ps": 10**18}, "lies outside operator 0"),
     "slice bytes": ("slices", 1, {"read_bytes": 10**6}, "slices move"),
 }
@@ -77,6 +79,18 @@ def test_a_false_record_is_found_out(record, graph, lie):
     found = verify(changed(record, table, position, **changes), graph)
     assert found
     assert any(message in fault for fault in found), found
+
+
+@pytest.mark.parametrize("kind", ["dram", "flash", "psram"])
+def test_both_directions_share_the_pins_of_memories_off_chip(record, kind):
+    memory = record.memories[0]
+    assert memory.read_bytes
+    assert memory.write_bytes
+    one_way = max(memory.read_bytes, memory.write_bytes) * 10**12 // memory.busy_ps + 1
+    slow = changed(record, "memories", 0, kind=kind, bytes_per_s=one_way)
+    assert any(fault.startswith("memory dram:") and "exceed" in fault for fault in verify(slow))
+    apart = changed(record, "memories", 0, kind="sram", bytes_per_s=one_way)
+    assert not any(fault.startswith("memory dram:") for fault in verify(apart))
 
 
 def test_a_false_total_is_found_out(record):

@@ -18,6 +18,7 @@ CLASSES = [c for c in vars(errors).values() if isinstance(c, type) and issubclas
         ("SocsimError", 3),
         ("UsageError", 2),
         ("PlatformError", 3),
+        ("UnknownNameError", 2),
         ("WorkloadError", 3),
         ("MalformedModelError", 3),
         ("LimitExceededError", 3),

@@ -11,6 +11,7 @@ import pytest
 
 from socsim.data_files import data_folder
 from socsim.soc.loader import load_platform, platform_names
+from socsim.soc.paths import canonical
 from socsim.soc.provenance import provenance
 from socsim.soc.runtimes import runtime, runtime_names
 from socsim.soc.schema import CpuCluster, Dram, Dsp, Gpu, Npu, SensingHub
@@ -77,7 +78,7 @@ def test_every_source_belongs_to_a_number(name: str) -> None:
     dead = [
         key
         for table in (platform.file.sources, platform.file.assumed)
-        for key in table
+        for key in (canonical(platform.document.value, path) for path in table)
         if not any(path == key or path.startswith(f"{key}.") for path in paths)
     ]
     assert dead == []

@@ -8,9 +8,11 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from socsim.errors import PlatformError
+from socsim.errors import PlatformError, UnknownNameError, UsageError, shown
 from socsim.quantities import Frequency, Size
 from socsim.soc.loader import load_platform, platform_names
+from socsim.soc.provenance import provenance
+from socsim.soc.runtimes import runtime
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -96,6 +98,35 @@ def test_a_fault_that_comes_from_the_base_is_reported_there(write: Callable[...,
     )
 
 
+@pytest.mark.parametrize(
+    "base",
+    ["../rk3588.yaml", "/etc/passwd", "./../../etc/passwd", "boards/../../x.yaml", "sub/passwd", "C:/x.yaml",
+     "..\\x.yaml", "\\x.yaml", "outside.yaml", "up/secret.yaml"],
+)  # fmt: skip
+def test_a_base_stands_beside_or_below_its_file(write: Callable[..., str], tmp_path: Path, base: str) -> None:
+    outside = tmp_path.parent / "secret.yaml"
+    outside.write_text("secret: 'open\n", encoding="utf-8")
+    (tmp_path / "outside.yaml").symlink_to(outside)
+    (tmp_path / "up").symlink_to(tmp_path.parent)
+    assert refused(lambda: load_platform(write("mine", base))) == (
+        f"mine.yaml:4: based_on: {shown(base)} is not allowed; "
+        "write the name of a platform, or a YAML file beside or below this one"
+    )
+
+
+def test_a_base_may_stand_below(write: Callable[..., str]) -> None:
+    write("boards/first", "rk3588", "units: {npu: {cores: 2}}\n")
+    assert load_platform(write("second", "boards/first.yaml")).core_count("npu") == 2
+
+
+def test_a_base_that_is_no_yaml_is_not_quoted(write: Callable[..., str], tmp_path: Path) -> None:
+    for text in ("root:x:0:0:hidden:/bin/sh\n", "key: 'hidden\n", "!hidden!x y: 1\n", "hidden"):
+        (tmp_path / "base.yaml").write_text(text, encoding="utf-8")
+        message = refused(lambda: load_platform(write("mine", "base.yaml")))
+        assert message.startswith("base.yaml:")
+        assert "hidden" not in message
+
+
 def test_circles_and_long_chains_are_refused(write: Callable[..., str]) -> None:
     write("a", "b.yaml")
     assert refused(lambda: load_platform(write("b", "./a.yaml"))) == (
@@ -168,6 +199,38 @@ def test_with_takes_quantities_and_adds_keys(soc: Platform) -> None:
     )
 
 
+def test_with_reaches_items_of_lists_by_name_level_and_position(soc: Platform) -> None:
+    mine = soc.with_({
+        "units.cpu_big.caches.L3.size": "2 MiB", "units.cpu_big.caches.1.size": "1 MiB",
+        "clocks.npu.opps.1000MHz.voltage": "900 mV", "units.gpu.workgroup.0": 16,
+    })  # fmt: skip
+    assert mine.overrides == (
+        "units.cpu_big.caches.L3.size: 3 MiB -> 2 MiB",
+        "units.cpu_big.caches.L2.size: 512 KiB -> 1 MiB",
+        "clocks.npu.opps.1000MHz.voltage: 850 mV -> 900 mV",
+        "units.gpu.workgroup.0: 32 -> 16",
+    )
+    assert mine.clock("npu").voltage_uv == 900_000
+    assert mine.units["gpu"].workgroup == (16, 32)  # type: ignore[union-attr]
+    assert [str(cache.size) for cache in mine.units["cpu_big"].caches] == ["64 KiB", "1 MiB", "2 MiB"]  # type: ignore[union-attr]
+
+
+def test_with_names_items_as_provenance_does(soc: Platform) -> None:
+    for row in provenance(soc):
+        same = soc.with_({row.path: row.value if " " in row.value else json.loads(row.value)})
+        assert same.file.model_dump(exclude={"sources", "assumed"}) == soc.file.model_dump(
+            exclude={"sources", "assumed"}
+        )
+        assert {r.path for r in provenance(same) if r.assumed == "set by with_"} == {row.path}
+
+
+def test_names_may_hold_dots(soc: Platform) -> None:
+    points = [{"name": "1.5GHz", "clock": "1.5 GHz"}, {"name": "1", "clock": "1 GHz"}]
+    mine = soc.with_({"clocks.npu.opps": points})
+    assert mine.with_({"clocks.npu.opps.1.5GHz.clock": "1.6 GHz"}).unit_hz("npu") == 1_600_000_000
+    assert mine.with_({"clocks.npu.opps.1.clock": "1.7 GHz"}).unit_hz("npu") == 1_700_000_000
+
+
 def test_with_keeps_earlier_changes_and_operating_points(soc: Platform) -> None:
     mine = soc.at({"npu": "500MHz"}).with_({"units.npu.cores": 2}).with_({"units.npu.cores": 1})
     assert mine.unit_hz("npu") == 500_000_000
@@ -192,7 +255,21 @@ def test_with_nothing_is_the_same_platform(soc: Platform) -> None:
         ),
         (
             {"units.cpu_big.caches.0": 1},
-            "platform 'rk3588': 'units.cpu_big.caches.0': 'units.cpu_big.caches' has no keys; replace it as a whole.",
+            "platform 'rk3588', changed by with_: units.cpu_big.caches[0]: found 1; write a mapping of keys and values",
+        ),
+        (
+            {"units.npu.cores.x": 1},
+            "platform 'rk3588': 'units.npu.cores.x': 'units.npu.cores' has no keys; replace it as a whole.",
+        ),
+        (
+            {"units.cpu_big.caches.L4.size": "1 MiB"},
+            "platform 'rk3588': 'units.cpu_big.caches.L4.size': no 'L4' in units.cpu_big.caches. Known: L1, L2, L3.",
+        ),
+        (
+            {"clocks.npu.opps.100MHz.voltage": "1 V", "units.gpu.workgroup.2": 1},
+            "platform 'rk3588': 'clocks.npu.opps.100MHz.voltage': no '100MHz' in clocks.npu.opps. "
+            "Did you mean '1000MHz' or '900MHz' or '800MHz'? "
+            "'units.gpu.workgroup.2': no '2' in units.gpu.workgroup. Known: 0, 1.",
         ),
         (
             {"memories.dram.preset": "lpddr5-6400-2x16"},
@@ -378,3 +455,19 @@ def test_loading_twice_gives_equal_platforms(name: str) -> None:
     assert first.file == second.file
     assert first.overrides == second.overrides
     assert first.document.value == second.document.value
+
+
+def test_unknown_names_are_mistakes_of_the_caller_and_platform_errors_too(soc: Platform) -> None:
+    for call in (lambda: load_platform("rk3589"), lambda: runtime("rknnn"), lambda: soc.at({"npu": "1MHz"})):
+        with pytest.raises(UnknownNameError) as caught:
+            call()
+        assert isinstance(caught.value, UsageError)
+        assert isinstance(caught.value, PlatformError)
+        assert caught.value.exit_code == 2
+
+
+def test_activations_need_a_memory_that_can_be_written():
+    with pytest.raises(
+        PlatformError, match=r"units\.npu\.activations\[0\]: memory \"flash\" cannot be written in operation"
+    ):
+        load_platform("stm32n657").with_({"units.npu.activations": ["flash"]})

@@ -103,7 +103,7 @@ def test_a_number_set_in_python_is_assumed() -> None:
 def test_a_replaced_part_loses_the_sources_below_it() -> None:
     caches = [{"level": "L1", "size": "64 KiB", "scope": "core", "bandwidth": "32 B/cycle"}]
     found = rows(load_platform("rk3588").with_({"units.cpu_big.caches": caches}))
-    assert found["units.cpu_big.caches.0.size"] == (None, "set by with_")
+    assert found["units.cpu_big.caches.L1.size"] == (None, "set by with_")
 
 
 def test_a_number_that_nobody_mentions_says_so(derived: Any) -> None:

@@ -27,24 +27,35 @@ def slower(record, index, by):
 def test_a_run_against_itself_changes_nothing():
     found = Comparison(made_up(), made_up())
     assert set(found.table.column("status")) == {"same"}
-    assert found.totals.column("change") == (0, 0, 0)
+    assert found.totals.column("change") == (0, 0, 0, 0)
     assert found.biggest() == []
 
 
-def test_totals_are_latency_energy_and_bytes_of_each_external_memory():
+def test_totals_are_latency_energy_and_bytes_over_external_memory():
     b = replace(made_up(), latency_ps=made_up().latency_ps * 2)
     found = Comparison(made_up(), b)
-    assert found.totals.column("quantity") == ("latency_ps", "energy_pj", "dram_bytes")
+    assert found.totals.column("quantity") == ("latency_ps", "energy_pj", "dram_bytes", "background_bytes")
     assert found.totals.column("relative_change")[0] == 1.0
     assert found.totals.column("a")[2] == 200_000
 
 
-def test_memory_of_one_side_only_is_missing_on_the_other():
-    record = made_up()
-    b = replace(record, memories=(replace(record.memories[0], name="lpddr"),))
-    rows = {row["quantity"]: row for row in Comparison(record, b).totals}
-    assert rows["dram_bytes"]["b"] is None
-    assert rows["lpddr_bytes"]["change"] is None
+def test_bytes_of_other_units_are_not_the_network_s():
+    quiet = replace(made_up(), background=())
+    busy = replace(quiet, background=(("cpu", 10**9),), memories=(replace(quiet.memories[0], read_bytes=5_120_000),))
+    assert Comparison(quiet, quiet).totals.column("quantity") == ("latency_ps", "energy_pj", "dram_bytes")
+    rows = {row["quantity"]: row for row in Comparison(quiet, busy).totals}
+    assert (rows["dram_bytes"]["a"], rows["dram_bytes"]["b"]) == (200_000, 200_000)
+    assert (rows["background_bytes"]["a"], rows["background_bytes"]["b"]) == (0, 5_000_000)
+
+
+def test_background_traffic_stands_in_the_headers():
+    quiet = replace(made_up(), background=())
+    text = repr(Comparison(quiet, made_up()))
+    first, second = text.split("\nb  ")[0], text.split("\nb  ")[1].split("\n\n")[0]
+    assert "background" not in first
+    assert "background cpu reads 1 GB/s" in " ".join(second.split())
+    document = json.loads(Comparison(quiet, made_up()).to_json())
+    assert (document["a"]["background"], document["b"]["background"]) == ({}, {"cpu": 10**9})
 
 
 def test_changed_operators_come_first_in_the_biggest():
@@ -83,7 +94,7 @@ def test_missing_cost_stays_missing():
 def test_text_names_both_runs_totals_and_changes():
     text = repr(Comparison(made_up(), slower(made_up(), 2, LATENCY)))
     assert text.startswith("a             tiny on board (vendor on npu 800MHz, tflite on cpu 1800MHz;")
-    assert "latency_ps   40 us  48.01 us  +20.0 %" in text
+    assert "latency_ps 40 us 48.01 us +20.0 %" in " ".join(text.split())
     assert "5 operators: 4 same, 1 changed" in text
     assert "+100.0 %" in text
 

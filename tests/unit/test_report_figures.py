@@ -147,7 +147,7 @@ def test_figure_is_saved_by_suffix_and_equal_figures_give_equal_bytes(tmp_path):
         assert (tmp_path / name).read_bytes() == (tmp_path / f"again{name}").read_bytes()
     with pytest.raises(UsageError, match=r"a\.gif: \.gif is not a format of figures; use \.png, \.svg, \.pdf"):
         save_figure(timeline(made_up(), axes()), tmp_path / "a.gif")
-    with pytest.raises(ResultError, match="No such file or directory"):
+    with pytest.raises(ResultError, match="its folder does not exist"):
         save_figure(timeline(made_up(), axes()), tmp_path / "no" / "a.svg")
 
 

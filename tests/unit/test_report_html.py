@@ -100,7 +100,7 @@ def test_report_holds_figures_explanations_and_provenance():
     assert len(images) == 3
     assert b"tiny on board" in images[0]
     assert all(b"<script" not in image for image in images)
-    for part in ("array: 1 passes", "would help", "3 numbers of the platform assumed", "ab" * 32,
+    for part in ("array: 1 passes", "would help", "3 of 12 numbers of the platform are assumed", "ab" * 32,
                  "override units.npu.clock = 800 MHz", "uncalibrated: no error range is known"):  # fmt: skip
         assert part in text
 

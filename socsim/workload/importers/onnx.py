@@ -86,8 +86,9 @@ def import_onnx(
         model.raise_faults()
         builder = GraphBuilder(where, limits)
         inputs, outputs = lower(model, builder)
-    except (ValueError, TypeError, LookupError, ArithmeticError, RecursionError, MemoryError) as error:
+    except (ValueError, ArithmeticError, RecursionError, MemoryError) as error:
         # Values that the checks above let through and that fit no operator: the file's fault all the same.
+        # A TypeError or LookupError would be the importer's own, and is not the file's to answer for.
         reason = f"{type(error).__name__}: {first_line(error)}"
         msg = f"{where}: the model contradicts itself ({reason}); export it again"
         raise MalformedModelError(msg) from error

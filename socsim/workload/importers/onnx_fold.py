@@ -20,11 +20,16 @@ if TYPE_CHECKING:
     from socsim.workload.importers.onnx_model import Node, Value
 
 MAX_ELEMENTS = 4096
-_NEVER = frozenset(
+# Operators whose work is bounded by the elements that they read and write, which an attribute cannot stretch.
+_ARITHMETIC = frozenset(
     {
-        "QuantizeLinear", "DequantizeLinear", "DynamicQuantizeLinear", "If", "Loop", "Scan", "Bernoulli",
-        "Multinomial", "RandomNormal", "RandomNormalLike", "RandomUniform", "RandomUniformLike", "Conv",
-        "ConvTranspose", "LSTM", "GRU", "RNN", "Attention",
+        "Abs", "Add", "And", "ArgMax", "ArgMin", "Cast", "CastLike", "Ceil", "Clip", "Concat", "Constant",
+        "ConstantOfShape", "CumSum", "Div", "Equal", "Exp", "Expand", "Flatten", "Floor", "Gather", "GatherElements",
+        "GatherND", "Greater", "GreaterOrEqual", "Identity", "Less", "LessOrEqual", "Log", "Max", "Mean", "Min",
+        "Mod", "Mul", "Neg", "NonZero", "Not", "Or", "Pad", "Pow", "Range", "Reciprocal", "ReduceMax", "ReduceMean",
+        "ReduceMin", "ReduceProd", "ReduceSum", "Reshape", "Round", "ScatterElements", "ScatterND", "Shape", "Sign",
+        "Size", "Slice", "Split", "Sqrt", "Squeeze", "Sub", "Sum", "Tile", "Transpose", "Trilu", "Unsqueeze",
+        "Where", "Xor",
     }
 )  # fmt: skip
 _PLAIN = frozenset(DType) - {DType.INT4, DType.UINT4, DType.BFLOAT16, DType.STRING, DType.RESOURCE}
@@ -46,7 +51,7 @@ def fold(
         return [read_only(_measure(node, values[node.inputs[0]].shape))]
     operands = [values.get(name) for name in node.inputs if name]
     data = [v.data for v in operands if v is not None and v.constant and v.data is not None]
-    if node.domain or len(data) != len(operands) or node.op_type in _NEVER:
+    if node.domain or len(data) != len(operands) or node.op_type not in _ARITHMETIC:
         return None
     known = [v for v in results if v is not None]
     if len(known) != len(results) or not known:
