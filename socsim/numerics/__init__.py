@@ -1,0 +1,1 @@
+"""Bit-exact execution of quantized graphs under named sets of rounding rules."""

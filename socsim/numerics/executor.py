@@ -1,0 +1,208 @@
+"""Runs a graph: inputs in, outputs (or every tensor) out, bit for bit under a profile."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from socsim.errors import NumericsError, UnsupportedOperatorError, UsageError, did_you_mean, join_faults
+from socsim.numerics import operators  # noqa: F401  (fills the table of implementations)
+from socsim.numerics.arrays import constant_array, integer_range, numpy_dtype
+from socsim.numerics.node import IMPLEMENTATIONS, Node, prepared
+from socsim.numerics.profiles import Profile, profile
+from socsim.workload.builder import unsupported_message
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from socsim.numerics.arrays import Array
+    from socsim.numerics.node import Run
+    from socsim.workload.graph import Graph, Operator, Tensor
+
+
+class Executable:
+    """A network prepared under a profile: multipliers, tables and packed weights are made once.
+
+    Args:
+        graph: the network; its constants must have values.
+        rules: the profile or its name.
+        state: values of variables, where a caller shares its own; they start empty otherwise.
+
+    Raises:
+        UnsupportedOperatorError: operators without an implementation, all listed.
+        NumericsError: scales or shapes that no kernel can use, or constants without values.
+    """
+
+    def __init__(self, graph: Graph, rules: Profile | str = "tflite", *, state: dict[str, Array] | None = None) -> None:
+        self.graph = graph
+        self.profile = profile(rules) if isinstance(rules, str) else rules
+        self._state: dict[str, Array] = {} if state is None else state
+        self._check_supported()
+        self._constants = {t: constant_array(graph.tensors[t]) for t in self._constant_tensors()}
+        self._steps = [self._prepared(op) for op in graph.operators]
+
+    def run(self, inputs: Mapping[Any, Any], *, keep_all: bool = False) -> dict[int, Array]:
+        """Return result arrays by tensor index: the outputs, or every tensor that an operator made.
+
+        Args:
+            inputs: an array for each input, by tensor name or index; see `checked_inputs`.
+            keep_all: whether to return every intermediate tensor.
+
+        Raises:
+            UsageError: missing, unknown or wrongly shaped or typed inputs, all listed.
+        """
+        values = dict(self._constants) | checked_inputs(self.graph, inputs)
+        last_use = {} if keep_all else self._last_use
+        for position, (op, step) in enumerate(zip(self.graph.operators, self._steps, strict=True)):
+            for index, array in zip(op.outputs, self._results(op, step, values), strict=True):
+                values[index] = self._conforming(op.index, index, array)
+            for index in last_use.get(position, ()):
+                values.pop(index, None)
+        wanted = [t for op in self.graph.operators for t in op.outputs] if keep_all else self.graph.outputs
+        return {index: values[index] for index in dict.fromkeys((*wanted, *self.graph.outputs))}
+
+    def reset(self) -> None:
+        """Forget the values of variables."""
+        self._state.clear()
+
+    def _constant_tensors(self) -> list[int]:
+        used = {t for op in self.graph.operators for t in op.inputs if t is not None} | set(self.graph.outputs)
+        return sorted(t for t in used if self.graph.tensors[t].is_constant)
+
+    def _check_supported(self) -> None:
+        empty = [t for t in self._constant_tensors() if self.graph.tensors[t].data is None]
+        if empty:
+            names = ", ".join(repr(self.graph.tensors[t].name) for t in empty[:5])
+            msg = (
+                f"{self.graph.name}: {len(empty)} constants have no values ({names}…): a {self.graph.source_format} "
+                "file holds the graph alone, so it can be costed but not executed; use a .tflite or .onnx file"
+            )
+            raise NumericsError(msg)
+        missing = [(op.index, op.name, op.label) for op in self.graph.operators if op.type not in IMPLEMENTATIONS]
+        if missing:
+            raise UnsupportedOperatorError(unsupported_message(self.graph.name, missing))
+
+    def _prepared(self, op: Operator) -> Run:
+        try:
+            return prepared(Node(self.graph, op, self.profile, self._state))
+        except (IndexError, KeyError, ValueError) as error:
+            raise self._unfit(op, error) from error
+
+    def _results(self, op: Operator, step: Run, values: Mapping[int, Array]) -> tuple[Array, ...]:
+        """Return an operator's results; variables are no operands, they live in the state."""
+        try:
+            return step(*(None if i is None else values.get(i) for i in op.inputs))
+        except (IndexError, ValueError) as error:
+            raise self._unfit(op, error) from error
+
+    def _unfit(self, op: Operator, error: Exception) -> NumericsError:
+        """Return the error for operands or attributes that contradict the operator."""
+        return NumericsError(f"{self.graph.name}: operator {op.index} {op.label} does not fit its operands: {error}")
+
+    @property
+    def _last_use(self) -> dict[int, list[int]]:
+        """Tensors that nothing reads after each operator."""
+        last: dict[int, int] = {}
+        for op in self.graph.operators:
+            for t in (*op.outputs, *(i for i in op.inputs if i is not None)):
+                last[t] = op.index
+        freed: dict[int, list[int]] = {}
+        for tensor, position in last.items():
+            if tensor not in self.graph.outputs:
+                freed.setdefault(position, []).append(tensor)
+        return freed
+
+    def _conforming(self, operator: int, index: int, array: Array) -> Array:
+        tensor = self.graph.tensors[index]
+        if array.shape != tensor.shape or array.dtype != numpy_dtype(tensor.dtype):
+            msg = (
+                f"{self.graph.name}: operator {operator} made {array.dtype} {array.shape} for tensor {index} "
+                f"{tensor.name!r}, which is {tensor.dtype.value} {tensor.shape}"
+            )
+            raise NumericsError(msg)
+        return array
+
+
+# --- inputs -------------------------------------------------------------------------------------------
+
+
+def checked_inputs(graph: Graph, inputs: Mapping[Any, Any]) -> dict[int, Array]:
+    """Return the arrays for a graph's inputs by tensor index.
+
+    Args:
+        graph: the network.
+        inputs: an array for each input, by tensor name, or by index as a number or its digits.
+
+    Raises:
+        UsageError: missing, unknown, repeated or wrongly shaped or typed inputs, all listed.
+    """
+    if not isinstance(inputs, Mapping):
+        msg = f"{graph.name}: inputs are a {type(inputs).__name__}; give a mapping of input names to arrays"
+        raise UsageError(msg)
+    indices = _input_keys(graph)
+    faults = [
+        f"no input {key!r}.{did_you_mean(str(key), [graph.tensors[t].name for t in graph.inputs])}"
+        for key in inputs
+        if key not in indices
+    ]
+    given: dict[int, Array] = {}
+    for key, value in inputs.items():
+        index = indices.get(key)
+        if index in given:
+            faults.append(f"input {graph.tensors[index].name!r} (tensor {index}) is given twice")
+        elif index is not None:
+            given[index] = np.asarray(value, order="C")
+    faults += [fault for t in graph.inputs for fault in _input_faults(graph.tensors[t], given.get(t))]
+    if faults:
+        raise UsageError(join_faults(graph.name, faults))
+    return given
+
+
+def _input_keys(graph: Graph) -> dict[str | int, int]:
+    """Return input tensors by what users may call them; a name that two inputs share is no key."""
+    names = Counter(graph.tensors[t].name for t in graph.inputs)
+    by_index = {key: t for t in graph.inputs for key in (t, str(t))}
+    return by_index | {graph.tensors[t].name: t for t in graph.inputs if names[graph.tensors[t].name] == 1}
+
+
+def _input_faults(tensor: Tensor, value: Array | None) -> list[str]:
+    wanted = f"give {numpy_dtype(tensor.dtype)} {tensor.shape}"
+    where = f"input {tensor.name!r} (tensor {tensor.index})"
+    if value is None:
+        return [f"{where} is missing; {wanted}"]
+    if value.dtype != numpy_dtype(tensor.dtype) or value.shape != tensor.shape:
+        return [f"{where} is {value.dtype} {value.shape}; {wanted}"]
+    if value.size and value.dtype.kind in "iu" and not _is_in_range(tensor, value):
+        return [f"{where} has values from {value.min()} to {value.max()}; {tensor.dtype.value} holds fewer"]
+    return []
+
+
+def _is_in_range(tensor: Tensor, value: Array) -> bool:
+    """Whether the values fit the type; only types narrower than their NumPy type can fail."""
+    if numpy_dtype(tensor.dtype).itemsize * tensor.elements == tensor.bytes:
+        return True
+    low, high = integer_range(tensor.dtype)
+    return low <= int(value.min()) and int(value.max()) <= high
+
+
+def by_name(graph: Graph, results: Mapping[int, Array]) -> dict[str, Array]:
+    """Return results by what `output_names` calls them."""
+    names = output_names(graph, results)
+    return {names[t]: array for t, array in results.items()}
+
+
+def output_names(graph: Graph, tensors: Iterable[int]) -> dict[int, str]:
+    """Return a key for each tensor: its name; "name#index" for those that share a name or have none."""
+    indices = list(tensors)
+    counts = Counter(graph.tensors[t].name for t in indices)
+    keys: dict[int, str] = {}
+    for t in indices:
+        name = graph.tensors[t].name
+        key = name if name and counts[name] == 1 else f"{name}#{t}"
+        while key != name and (key in counts or key in keys.values()):  # a tensor may be called like a key made here
+            key += f"#{t}"
+        keys[t] = key
+    return keys

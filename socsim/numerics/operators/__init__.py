@@ -1,0 +1,25 @@
+"""Implementations of operators; importing this package fills the table of implementations."""
+
+from socsim.numerics.operators import (  # noqa: F401
+    activations,
+    arithmetic,
+    comparison,
+    control,
+    convolution,
+    depthwise,
+    elementwise,
+    fully_connected,
+    matmul,
+    movement,
+    normalisation,
+    pooling,
+    quantization,
+    recurrent,
+    reductions,
+    resize,
+    ruy,
+    softmax,
+    transpose_convolution,
+    variables,
+    xnnpack,
+)

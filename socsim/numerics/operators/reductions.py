@@ -1,0 +1,161 @@
+"""Reductions over axes, and indices of extrema.
+
+Source: TFLite reference/reduce.h, QuantizedMeanOrSum; reference/arg_min_max.h.
+"""
+
+from __future__ import annotations
+
+from math import prod
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from socsim.errors import NumericsError
+from socsim.numerics.fixed_point import quantize_multiplier
+from socsim.numerics.node import implements, implements_for
+from socsim.numerics.operators.operands import (
+    is_quantized,
+    narrowed,
+    output_dtype,
+    same_quantization,
+    scale32,
+    unsupported,
+)
+from socsim.numerics.scaling import Scaling, scaling_of, wrapped
+from socsim.numerics.tables import rounded, to_int32
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from socsim.numerics.arrays import Array
+    from socsim.numerics.node import Node, Run
+
+    Reduction = Callable[..., Array]
+
+_PLAIN: dict[str, Reduction] = {
+    "REDUCE_ALL": np.all,
+    "REDUCE_ANY": np.any,
+    "REDUCE_MAX": np.max,
+    "REDUCE_MIN": np.min,
+}
+_SUMS: dict[str, Reduction] = {"MEAN": np.mean, "REDUCE_PROD": np.prod, "SUM": np.sum}
+
+
+def _axes(node: Node) -> tuple[int, ...]:
+    axes = node.attributes.get("axes")
+    if axes is None:
+        raise NumericsError(f"{node.where}: its axes are computed; constants are required")
+    return tuple(axes)
+
+
+@implements(*_PLAIN)
+def prepare_plain(node: Node) -> Run:
+    """Reductions that give one of the elements."""
+    function, axes, shape = _PLAIN[node.op.type], _axes(node), node.outputs[0].shape
+    same_quantization(node, node.input(0), node.outputs[0])
+    return lambda x, *_: (np.asarray(function(x, axis=axes)).reshape(shape),)
+
+
+@implements(*_SUMS)
+def prepare_sums(node: Node) -> Run:
+    """Mean, sum and product; quantized ones scale an integer sum once."""
+    tensor = node.input(0)
+    if is_quantized(tensor):
+        if node.op.type == "REDUCE_PROD":
+            raise unsupported(node, tensor)
+        return _scaled_sum(node)
+    axes, shape, dtype = _axes(node), node.outputs[0].shape, output_dtype(node)
+    if node.op.type == "MEAN" and not tensor.dtype.is_float:
+        count = prod(tensor.shape[a] for a in axes) or 1
+        return lambda x, *_: (
+            _truncated_mean(np.asarray(np.sum(x, axis=axes, dtype=np.int64)), count, dtype).reshape(shape),
+        )
+    function = _SUMS[node.op.type]
+    return lambda x, *_: (np.asarray(function(x, axis=axes, dtype=dtype)).reshape(shape),)
+
+
+def _truncated_mean(total: Array, count: int, dtype: np.dtype[np.generic]) -> Array:
+    return np.asarray(np.sign(total) * (np.abs(total) // count)).astype(dtype)
+
+
+def _scaled_sum(node: Node) -> Run:
+    tensor, result, axes = node.input(0), node.outputs[0], _axes(node)
+    count = prod(tensor.shape[a] for a in axes)
+    multiplier = _scaling(node, count)
+    offset, zero = count * node.zero_point(tensor), node.zero_point(result)
+    formula = narrowed(lambda total: multiplier.apply(wrapped(total - offset)) + zero, node)
+    return lambda x, *_: (formula(np.asarray(np.sum(x, axis=axes, dtype=np.int64))).reshape(result.shape),)
+
+
+@implements_for("ruy", "SUM")
+@implements_for("xnnpack", "SUM")
+def prepare_real_sum(node: Node) -> Run | None:
+    """Quantized sums scaled in float32; XNNPACK leaves them to LiteRT's optimized kernel.
+
+    Source: TFLite kernels/internal/optimized/reduce.h, QuantizedMeanOrSum.
+    """
+    tensor, result, axes = node.input(0), node.outputs[0], _axes(node)
+    if not is_quantized(tensor):
+        return None
+    scale = scale32(node, tensor) / scale32(node, result)
+    count = prod(tensor.shape[a] for a in axes)
+    bias = np.float32(-node.zero_point(tensor)) * scale * np.float32(count)
+    zero = node.zero_point(result)
+
+    def formula(total: Array) -> Array:
+        return to_int32(rounded(total.astype(np.float32) * scale + bias)) + zero
+
+    finish = narrowed(formula, node)
+    return lambda x, *_: (finish(np.asarray(np.sum(x, axis=axes, dtype=np.int64))).reshape(result.shape),)
+
+
+def _scaling(node: Node, count: int) -> Scaling:
+    """Return the ratio of the scales, for a mean divided by the number of elements."""
+    real = node.scale(node.input(0)) / node.scale(node.outputs[0])
+    mantissa, shift = quantize_multiplier(real)
+    if node.op.type == "MEAN" and count > 0:
+        more = min(count.bit_length() - 1, 32, 31 + shift)
+        mantissa, shift = (mantissa << more) // count, shift - more
+    return scaling_of(mantissa, shift, node.profile.elementwise)
+
+
+@implements("ARG_MAX", "ARG_MIN")
+def prepare_arg_extremum(node: Node) -> Run:
+    """Index of the first greatest or least element along an axis."""
+    function = np.argmax if node.op.type == "ARG_MAX" else np.argmin
+    axis, dtype, shape = node.attributes.get("axis"), output_dtype(node), node.outputs[0].shape
+    if axis is None:
+        raise NumericsError(f"{node.where}: its axis is computed; a constant is required")
+    return lambda x, *_: (np.asarray(function(x, axis=axis)).astype(dtype).reshape(shape),)
+
+
+@implements("CUMSUM")
+def prepare_cumulative_sum(node: Node) -> Run:
+    """Running sums along an axis, of what comes before where exclusive."""
+    if is_quantized(node.input(0)):
+        raise unsupported(node, node.input(0))
+    axis, exclusive, reverse = (node.attributes.get(k) for k in ("axis", "exclusive", "reverse"))
+    if axis is None:
+        raise NumericsError(f"{node.where}: its axis is computed; a constant is required")
+
+    def run(x: Array, *_: Array) -> tuple[Array, ...]:
+        ordered = np.flip(x, axis) if reverse else x
+        total = np.cumsum(ordered, axis=axis, dtype=x.dtype)
+        total = total - ordered if exclusive else total
+        return (np.ascontiguousarray(np.flip(total, axis) if reverse else total),)
+
+    return run
+
+
+@implements("TOPK")
+def prepare_top_k(node: Node) -> Run:
+    """The k greatest elements of each row in order, the first of equal ones first, and their indices."""
+    k = node.outputs[0].shape[-1]
+    dtype = output_dtype(node)
+
+    def run(x: Array, *_: Array) -> tuple[Array, ...]:
+        keys = -x.astype(np.float64 if x.dtype.kind == "f" else np.int64)
+        order = np.argsort(keys, axis=-1, kind="stable")[..., :k]
+        return np.take_along_axis(x, order, axis=-1).astype(dtype), order.astype(np.int32)
+
+    return run
