@@ -21,6 +21,7 @@ if TYPE_CHECKING:
         InfeasibleError,
         LimitExceededError,
         MalformedModelError,
+        NumericsError,
         PlatformError,
         ResultError,
         ScheduleError,
@@ -30,13 +31,26 @@ if TYPE_CHECKING:
         UsageError,
         WorkloadError,
     )
-    from socsim.session import Run, analyze, compare, load, operators, platform, platforms, run, workloads
+    from socsim.session import (
+        Run,
+        analyze,
+        compare,
+        execute,
+        load,
+        operators,
+        platform,
+        platforms,
+        run,
+        validate_numerics,
+        workloads,
+    )
     from socsim.soc.platform import Platform
     from socsim.workload.graph import Graph
 
 _HOMES = {
     "load": "session", "platform": "session", "run": "session", "compare": "session", "analyze": "session",
     "operators": "session", "platforms": "session", "workloads": "session", "Run": "session",
+    "execute": "session", "validate_numerics": "session", "NumericsError": "errors",
     "Platform": "soc.platform", "Graph": "workload.graph",
     "SocsimError": "errors", "UsageError": "errors", "PlatformError": "errors", "WorkloadError": "errors",
     "MalformedModelError": "errors", "LimitExceededError": "errors", "UnsupportedOperatorError": "errors",
@@ -48,6 +62,7 @@ __all__ = [
     "InfeasibleError",
     "LimitExceededError",
     "MalformedModelError",
+    "NumericsError",
     "Platform",
     "PlatformError",
     "ResultError",
@@ -61,11 +76,13 @@ __all__ = [
     "__version__",
     "analyze",
     "compare",
+    "execute",
     "load",
     "operators",
     "platform",
     "platforms",
     "run",
+    "validate_numerics",
     "workloads",
 ]
 

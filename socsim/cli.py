@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import sys
+from contextlib import redirect_stdout, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -18,6 +19,8 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from socsim.session import Run
+    from socsim.soc.platform import Platform
+    from socsim.soc.provenance import Provenance
 
 app = typer.Typer(
     help="What will this workload cost on this SoC, and why?",
@@ -30,17 +33,25 @@ platforms_app = typer.Typer(help="Platforms: list, show, check.", no_args_is_hel
 workloads_app = typer.Typer(help="Workloads: list, show.", no_args_is_help=True, rich_markup_mode=None)
 app.add_typer(platforms_app, name="platforms")
 app.add_typer(workloads_app, name="workloads")
+validate_app = typer.Typer(
+    help="Compare with what was recorded elsewhere.", no_args_is_help=True, rich_markup_mode=None
+)
+app.add_typer(validate_app, name="validate")
 
 Model = Annotated[str, typer.Argument(help="A .tflite, .onnx or ncnn .param file, or a name of the zoo.")]
 PlatformName = Annotated[str, typer.Option("--platform", "-p", help="A platform's name or YAML file.")]
 Unit = Annotated[str | None, typer.Option(help="Kind (cpu gpu npu dsp sensing_hub) or name of the preferred unit.")]
 Runtime = Annotated[str | None, typer.Option(help="Software stack of the preferred unit.")]
+Cluster = Annotated[str | None, typer.Option(help="CPU cluster: big, little, …")]
+Cores = Annotated[int | None, typer.Option(help="Cores of the preferred unit.")]
+Opp = Annotated[list[str] | None, typer.Option(help="DOMAIN=NAME, an operating point of a clock.")]
 Precision = Annotated[str | None, typer.Option(help="Types to cost the network in: int8, fp16, int8x16, …")]
 Batch = Annotated[int, typer.Option(help="Inferences that go through each operator together.")]
 Shape = Annotated[
     list[str] | None, typer.Option(help="NAME=DIMS of an input that the file leaves open: data=1x3x224x224.")
 ]
 AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON document.")]
+Profile = Annotated[str | None, typer.Option(help="Numerics profile: tflite (ONNX files: onnx), tflm, ruy, xnnpack, …")]
 Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="No progress and no warnings on stderr.")]
 
 
@@ -59,12 +70,12 @@ def run(
     platform: PlatformName,
     runtime: Runtime = None,
     unit: Unit = None,
-    cluster: Annotated[str | None, typer.Option(help="CPU cluster: big, little, …")] = None,
-    cores: Annotated[int | None, typer.Option(help="Cores of the preferred unit.")] = None,
+    cluster: Cluster = None,
+    cores: Cores = None,
     precision: Precision = None,
     batch: Batch = 1,
     shape: Shape = None,
-    opp: Annotated[list[str] | None, typer.Option(help="DOMAIN=NAME, an operating point of a clock.")] = None,
+    opp: Opp = None,
     detail: Annotated[
         str, typer.Option(help="transaction (events, shared bus) or analytic (closed form).")
     ] = "transaction",
@@ -80,16 +91,19 @@ def run(
 ) -> None:
     """Simulate one inference: latency, energy, and where they go."""
     from socsim import session as ss
+    from socsim.report.outputs import check_outputs
+    from socsim.report.sinks import write_files
 
     _progress(f"loading {model}", quiet)
     net = ss.load(model, shapes=_shapes(shape))
     soc = ss.platform(platform)
+    check_outputs(_given({"--trace": trace, "--report": report, "--csv": csv}), _read_files(model, soc))
     _progress(f"running {net.name} on {soc.name}", quiet)
     result = ss.run(
         net, soc, runtime=runtime, unit=unit, cluster=cluster, cores=cores, precision=precision, batch=batch,
         opp=_pairs(opp, "--opp"), detail=detail, background=_rates(background),
     )  # fmt: skip
-    _write_files(result, trace, report, csv)
+    write_files(_documents(result, trace, report, csv))
     if as_json:
         _print(result.to_json())
     else:
@@ -103,13 +117,20 @@ def run(
             _note(f"warning: {line}")
 
 
-def _write_files(result: Run, trace: Path | None, report: Path | None, csv: Path | None) -> None:
+def _documents(result: Run, trace: Path | None, report: Path | None, csv: Path | None) -> dict[Path, bytes | str]:
+    """Return what each file shall hold."""
+    documents: dict[Path, bytes | str] = {}
     if trace:
-        result.save_trace(trace)
+        from socsim.report.trace import trace_bytes
+
+        documents[trace] = trace_bytes(result.record)
     if report:
-        result.report(report)
+        from socsim.report.html import report_html
+
+        documents[report] = report_html(result.record)
     if csv:
-        result.to_csv(csv)
+        documents[csv] = result.to_csv() or ""
+    return documents
 
 
 @app.command()
@@ -118,9 +139,12 @@ def analyze(
     platform: PlatformName,
     runtime: Runtime = None,
     unit: Unit = None,
+    cluster: Cluster = None,
+    cores: Cores = None,
     precision: Precision = None,
     batch: Batch = 1,
     shape: Shape = None,
+    opp: Opp = None,
     as_json: AsJson = False,
     csv: Annotated[Path | None, typer.Option(help="Write the operator table.")] = None,
     roofline: Annotated[Path | None, typer.Option(help="Write the roofline as PNG or SVG.")] = None,
@@ -128,18 +152,68 @@ def analyze(
 ) -> None:
     """Count operators, MACs and bytes; show support, memory peaks and rooflines. Times nothing."""
     from socsim import session as ss
+    from socsim.report.drawing import figure_bytes, figure_format
+    from socsim.report.outputs import check_outputs
+    from socsim.report.sinks import write_files
 
-    net = ss.load(model, shapes=_shapes(shape))
-    result = ss.analyze(net, platform, runtime=runtime, unit=unit, precision=precision, batch=batch)
-    if csv:
-        result.operators.to_csv(csv)
+    picture = figure_format(roofline) if roofline else ""
+    net, soc = ss.load(model, shapes=_shapes(shape)), ss.platform(platform)
+    check_outputs(_given({"--csv": csv, "--roofline": roofline}), _read_files(model, soc))
+    result = ss.analyze(
+        net, soc, runtime=runtime, unit=unit, cluster=cluster, cores=cores, precision=precision, batch=batch,
+        opp=_pairs(opp, "--opp"),
+    )  # fmt: skip
+    documents: dict[Path, bytes | str] = {csv: result.operators.to_csv() or ""} if csv else {}
     if roofline:
-        from socsim.report.figures import save_figure
-
-        save_figure(result.plot_roofline(), roofline)
+        documents[roofline] = figure_bytes(result.plot_roofline(), picture)
+    write_files(documents)
     _print(result.to_json() if as_json else result.summary())
     if verbose and not as_json:
         _print("\n" + str(result.operators))
+
+
+@app.command()
+def execute(
+    model: Model,
+    inputs: Annotated[Path, typer.Option(help="An .npz with an array for each input, by tensor name or index.")],
+    out: Annotated[Path, typer.Option(help="The .npz to write: arrays by output tensor name.")],
+    profile: Profile = None,
+    keep_all: Annotated[bool, typer.Option("--keep-all", help="Write every tensor that an operator makes.")] = False,
+    shape: Shape = None,
+    quiet: Quiet = False,
+) -> None:
+    """Execute a network bit for bit under a numerics profile."""
+    from socsim import session as ss
+    from socsim.numerics.array_files import npz_bytes, read_npz
+    from socsim.report.outputs import check_outputs
+    from socsim.report.sinks import write_file
+
+    check_outputs({"--out": out}, [*_read_files(model), inputs])
+    net = ss.load(model, shapes=_shapes(shape))
+    arrays = read_npz(inputs)
+    _progress(f"executing {net.name}", quiet)
+    write_file(out, npz_bytes(ss.execute(net, arrays, profile, keep_all=keep_all)))
+
+
+@validate_app.command("numerics")
+def validate_numerics(
+    model: Model,
+    golden: Annotated[Path, typer.Option(help="A recorded .json, or an .npz with in/NAME, out/NAME, tensor/INDEX.")],
+    profile: Profile = None,
+    mode: Annotated[list[str] | None, typer.Option(help="Recorded inference to compare; all where absent.")] = None,
+    shape: Shape = None,
+    as_json: AsJson = False,
+    quiet: Quiet = False,
+) -> None:
+    """Execute a network on recorded inputs, and compare every recorded tensor. Exit 1 where one differs."""
+    from socsim import session as ss
+
+    net = ss.load(model, shapes=_shapes(shape))
+    _progress(f"executing {net.name}", quiet)
+    result = ss.validate_numerics(net, golden, profile, modes=mode or None)
+    _print(result.to_json() if as_json else str(result))
+    if not result.is_equal:
+        raise typer.Exit(1)
 
 
 @app.command()
@@ -191,13 +265,14 @@ def platforms_show(name: Annotated[str, typer.Argument()], as_json: AsJson = Fal
 def platforms_check(
     name: Annotated[str, typer.Argument(help="A platform's name or YAML file.")], as_json: AsJson = False
 ) -> None:
-    """Check a platform file, and list the numbers that have no source."""
+    """Check a platform file, and list the numbers of it, its runtimes and its technology that have no source."""
     from socsim import session as ss
     from socsim.soc.provenance import provenance
+    from socsim.soc.software_provenance import software_provenance
 
     soc = ss.platform(name)
-    rows = provenance(soc)
-    assumed = [(r.path, r.value, r.assumed) for r in rows if r.source is None]
+    own, software = provenance(soc), software_provenance(soc)
+    rows = [*own, *software]
     if as_json:
         _rows(
             ["path", "value", "source", "assumed"],
@@ -206,8 +281,13 @@ def platforms_check(
             "socsim.provenance/1",
         )
         return
-    _print(f"{soc.name}: the file is valid; {len(rows) - len(assumed)} numbers with a source, {len(assumed)} assumed")
-    _rows(["assumed", "value", "reason"], assumed, False, "")
+    _print(f"{soc.name}: the file is valid; {_counted(own)}; its runtimes and technology: {_counted(software)}")
+    _rows(["assumed", "value", "reason"], [(r.path, r.value, r.assumed) for r in rows if r.source is None], False, "")
+
+
+def _counted(rows: Sequence[Provenance]) -> str:
+    assumed = sum(row.source is None for row in rows)
+    return f"{len(rows) - assumed} numbers with a source, {assumed} assumed"
 
 
 @workloads_app.command("list")
@@ -252,6 +332,19 @@ def doctor(as_json: AsJson = False) -> None:
 # --- options and output -------------------------------------------------------------------------------
 
 
+def _given(options: Mapping[str, Path | None]) -> dict[str, Path]:
+    return {option: path for option, path in options.items() if path is not None}
+
+
+def _read_files(model: str, soc: Platform | None = None) -> list[Path]:
+    """Return the files that a network and a platform come from, bases included."""
+    from socsim.workload.zoo import zoo
+
+    entry = zoo().get(model)
+    places = soc.document.places.values() if soc else ()
+    return [Path(model), *([entry.file] if entry else []), *map(Path, dict.fromkeys(p.where for p in places))]
+
+
 def _pairs(values: Sequence[str] | None, option: str) -> dict[str, str]:
     pairs = {}
     for text in values or ():
@@ -263,11 +356,15 @@ def _pairs(values: Sequence[str] | None, option: str) -> dict[str, str]:
     return pairs
 
 
+_DIGITS = 10
+"""Digits of a dimension; tensors have 2**31 elements at most."""
+
+
 def _shapes(values: Sequence[str] | None) -> dict[str, tuple[int, ...]] | None:
     shapes = {}
     for name, text in _pairs(values, "--shape").items():
         dims = text.replace(",", "x").split("x")
-        if not all(d.isdigit() for d in dims):
+        if not all(d.isascii() and d.isdigit() and len(d) <= _DIGITS for d in dims):
             msg = f"--shape {name}={text}: write dimensions such as 1x3x224x224"
             raise UsageError(msg)
         shapes[name] = tuple(int(d) for d in dims)
@@ -294,24 +391,30 @@ def _print(text: str) -> None:
 
 
 def _note(text: str) -> None:
-    sys.stderr.write(f"socsim: {text}\n")
+    with suppress(OSError):  # without a place for messages the exit code remains
+        if sys.stderr is not None:
+            sys.stderr.write(f"socsim: {text}\n")
 
 
 def _progress(text: str, quiet: bool) -> None:
-    if not quiet and sys.stderr.isatty():
+    if not quiet and sys.stderr is not None and sys.stderr.isatty():
         _note(text)
 
 
 def main() -> None:
     """Run the command line, and turn every error into one message and an exit code."""
+    from socsim.report.console import Console
+
+    console = Console(sys.stdout)
     try:
-        app()
+        with redirect_stdout(console):
+            try:
+                app()
+            finally:
+                console.flush()  # here a full disk is still a message
     except SocsimError as error:
         _note(f"error: {error}")
         sys.exit(error.exit_code)
-    except BrokenPipeError:
-        sys.stderr.close()
-        sys.exit(0)
     except KeyboardInterrupt:
         _note("interrupted")
         sys.exit(130)

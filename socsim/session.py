@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Mapping
 from functools import cache
+from numbers import Integral
+from os import PathLike
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from socsim.analysis import analyze_graph, operator_support
-from socsim.errors import UsageError
+from socsim.errors import UsageError, misuse
 from socsim.pipeline import Options, run_graph
 from socsim.quantities import Energy, Time
 from socsim.report.analysis import Analysis
@@ -22,11 +25,13 @@ from socsim.workload.limits import DEFAULT_LIMITS, Limits
 from socsim.workload.zoo import load_model, zoo
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Sequence
 
     from matplotlib.axes import Axes
 
+    from socsim.numerics.arrays import Array
     from socsim.records import RunRecord
+    from socsim.report.numerics import NumericsValidation
 
 
 def load(
@@ -47,7 +52,24 @@ def load(
     Raises:
         WorkloadError: no such model, or a file that is malformed, too large or has unsupported operators.
     """
+    if not isinstance(model, str | PathLike):
+        raise misuse("model", model, "a file or a zoo name")
+    if batch is not None and not _is_whole(batch):
+        raise misuse("batch", batch, "a whole number from 1 up")
+    if shapes is not None and not _are_shapes(shapes):
+        raise misuse("shapes", shapes, 'dimensions by input name, such as {"data": (1, 3, 224, 224)}')
     return load_model(model, batch=batch, shapes=shapes, limits=limits)
+
+
+def _is_whole(value: object) -> bool:
+    return isinstance(value, Integral) and not isinstance(value, bool)
+
+
+def _are_shapes(shapes: object) -> bool:
+    return isinstance(shapes, Mapping) and all(
+        isinstance(name, str) and isinstance(dims, Iterable) and all(map(_is_whole, dims))
+        for name, dims in shapes.items()
+    )
 
 
 def platform(name: str | Path) -> Platform:
@@ -56,6 +78,8 @@ def platform(name: str | Path) -> Platform:
     Raises:
         PlatformError: unknown name, or a file with faults, all of them listed.
     """
+    if not isinstance(name, str | PathLike):
+        raise misuse("platform", name, "its name or its YAML file")
     return _shipped(name) if isinstance(name, str) and name in platform_names() else load_platform(name)
 
 
@@ -99,7 +123,8 @@ def run(
         UnsupportedOperatorError: operators without a kernel on any allowed unit, all listed.
         InfeasibleError: no room in memory, or a forced unit that can run none of the arithmetic.
     """
-    options = Options(runtime, unit, cluster, cores, precision, batch, detail, dict(background or {}))
+    traffic = {} if background is None else background
+    options = Options(runtime, unit, cluster, _plain(cores), precision, _plain(batch), detail, traffic)
     return Run(run_graph(_graph(net), _platform(soc, opp), options))
 
 
@@ -109,19 +134,86 @@ def analyze(
     *,
     runtime: str | None = None,
     unit: str | None = None,
+    cluster: str | None = None,
+    cores: int | None = None,
     precision: str | None = None,
     batch: int = 1,
+    opp: Mapping[str, str] | None = None,
 ) -> Analysis:
     """Return operators, MACs, bytes, support, memory peaks and ceilings, without timing anything.
 
-    Arguments and errors are those of `run`.
+    Arguments and errors are those of `run`; the cores and operating points decide the ceilings.
     """
-    options = Options(runtime=runtime, unit=unit, precision=precision, batch=batch)
-    return Analysis(analyze_graph(_graph(net), _platform(soc, None), options))
+    options = Options(runtime, unit, cluster, _plain(cores), precision, _plain(batch))
+    return Analysis(analyze_graph(_graph(net), _platform(soc, opp), options))
+
+
+def execute(
+    net: Graph | str | Path,
+    inputs: Mapping[Any, Any],
+    profile: str | None = None,
+    *,
+    keep_all: bool = False,
+) -> dict[str, Array]:
+    """Execute a network bit for bit under a numerics profile.
+
+    Args:
+        net: a loaded network, a model file or a zoo name.
+        inputs: an array for each input, by tensor name or index.
+        profile: numerics profile; `onnx` for ONNX files and `tflite` for others where absent.
+        keep_all: whether to return every tensor that an operator makes, in the order of the operators.
+
+    Returns:
+        Arrays by output tensor name, in model order. Tensors that share a name, and those without one,
+        have the key "name#index" instead.
+
+    Raises:
+        UsageError: missing, unknown or wrongly shaped or typed inputs, all listed; no such profile.
+        UnsupportedOperatorError: operators without an implementation, all listed.
+        NumericsError: scales or shapes that no kernel can use, or constants without values.
+    """
+    from socsim.numerics.executor import Executable, by_name
+
+    graph = _graph(net)
+    return by_name(graph, Executable(graph, _rules(graph, profile)).run(inputs, keep_all=keep_all))
+
+
+def validate_numerics(
+    net: Graph | str | Path,
+    golden: str | Path,
+    profile: str | None = None,
+    *,
+    modes: Sequence[str] | None = None,
+) -> NumericsValidation:
+    """Execute a network on the inputs of a golden file, and compare every recorded tensor.
+
+    Args:
+        net: a loaded network, a model file or a zoo name.
+        golden: a recorded `.json`, or an `.npz` with `in/NAME`, `out/NAME` and optional `tensor/INDEX`.
+        profile: numerics profile; `onnx` for ONNX files and `tflite` for others where absent.
+        modes: recorded inferences to compare, by name; all where absent.
+
+    Raises:
+        ResultError: the golden file is unreadable, malformed or belongs to another network.
+        UsageError: no such mode or profile.
+        UnsupportedOperatorError: operators without an implementation, all listed.
+    """
+    from socsim.numerics.golden import validate
+    from socsim.report.numerics import NumericsValidation
+
+    graph = _graph(net)
+    return NumericsValidation(validate(graph, Path(golden), _rules(graph, profile), modes))
+
+
+def _rules(graph: Graph, profile: str | None) -> str:
+    return profile or ("onnx" if graph.source_format == "onnx" else "tflite")
 
 
 def compare(a: Run, b: Run) -> Comparison:
     """Return what changed from run `a` to run `b`, and by how much."""
+    for name, side in (("a", a), ("b", b)):
+        if not isinstance(side, Run):
+            raise misuse(name, side, "a run, from socsim.run or Run.from_json")
     return Comparison(a.record, b.record)
 
 
@@ -152,7 +244,14 @@ def _graph(net: Graph | str | Path) -> Graph:
     raise UsageError(msg)
 
 
+def _plain(number: Any) -> Any:
+    """Return an integer of any library as Python's own; what is none stays, to be refused by name."""
+    return int(number) if _is_whole(number) else number
+
+
 def _platform(soc: Platform | str | Path, opp: Mapping[str, str] | None) -> Platform:
+    if opp is not None and not (isinstance(opp, Mapping) and all(isinstance(t, str) for p in opp.items() for t in p)):
+        raise misuse("opp", opp, 'operating points by clock, such as {"npu": "300MHz"}')
     if isinstance(soc, str | Path):
         soc = platform(soc)
     if not isinstance(soc, Platform):

@@ -7,6 +7,7 @@ import os
 import subprocess
 import sys
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
@@ -62,6 +63,115 @@ def test_run_writes_the_files_that_were_asked_for_and_no_others(socsim, tmp_path
     assert all(p.stat().st_size > 500 for p in tmp_path.iterdir())
 
 
+NCNN = "7767517\n2 2\nInput in 0 1 in 0=4 1=4 2=3\nReLU a 1 1 in out\n"
+BOARD = Path(__file__).resolve().parents[2] / "platforms" / "bcm2711.yaml"
+
+
+@pytest.fixture
+def here(tmp_path, monkeypatch):
+    """A working folder with a network, a platform and the file that the platform builds on."""
+    (tmp_path / "net.param").write_text(NCNN, encoding="utf-8")
+    (tmp_path / "base.yaml").write_text(BOARD.read_text(encoding="utf-8"), encoding="utf-8")
+    head = "schema: socsim.platform/1\nname: my\ntitle: My board\nbased_on: base.yaml\n"
+    (tmp_path / "my.yaml").write_text(head, encoding="utf-8")
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+def contents(folder):
+    return {p.name: p.read_bytes() for p in folder.iterdir() if p.is_file()}
+
+
+@pytest.mark.parametrize("verb", ["run", "analyze"])
+@pytest.mark.parametrize("name", ["net.param", "my.yaml", "base.yaml", "./my.yaml"])
+def test_what_a_command_reads_is_never_overwritten(socsim, here, verb, name):
+    before = contents(here)
+    code, out, err = socsim(verb, "net.param", "-p", "my.yaml", "--csv", name)
+    assert (code, out) == (3, "")
+    assert "is a file that this command reads; give another name" in err
+    assert contents(here) == before
+
+
+def test_files_that_ship_are_never_overwritten(socsim, monkeypatch):
+    monkeypatch.setattr("socsim.report.sinks._write_beside", None)
+    for path in (BOARD, BOARD.parents[1] / "workloads" / "mlperf_tiny_kws_dscnn_int8.tflite"):
+        assert path.is_file()
+        code, _, err = socsim("run", "mlperf_tiny_kws", "-p", "bcm2711", "--csv", str(path))
+        assert (code, "give another name" in err) == (3, True)  # some archives keep them write-protected too
+
+
+@pytest.mark.usefixtures("here")
+def test_execute_never_overwrites_its_inputs(socsim):
+    Path("in.npz").write_bytes(b"inputs")
+    for name in ("in.npz", "net.param"):
+        code, _, err = socsim("execute", "net.param", "--inputs", "in.npz", "--out", name)
+        assert (code, "is a file that this command reads" in err) == (3, True)
+    assert Path("in.npz").read_bytes() == b"inputs"
+
+
+def test_one_bad_target_means_that_nothing_is_run_or_written(socsim, here, monkeypatch):
+    monkeypatch.setattr("socsim.session.run", None)
+    (here / "link").symlink_to("net.param")
+    before = contents(here)
+    code, out, err = socsim(
+        "run", "net.param", "-p", "my.yaml", "--trace", "t", "--report", "no/r.html", "--csv", "link"
+    )
+    assert (code, out) == (3, "")
+    assert err == (
+        "socsim: error: nothing was run or written: 2 faults\n"
+        "  - --report no/r.html: cannot be written: its folder does not exist; give a file in a folder that exists\n"
+        "  - --csv link: is a symbolic link; results are never written through one, give another name\n"
+    )
+    assert socsim("run", "net.param", "-p", "my.yaml", "--trace", "t", "--csv", "./t")[0] == 3
+    assert contents(here) == before
+
+
+def test_a_report_that_cannot_be_made_leaves_no_other_file(socsim, here, monkeypatch):
+    def broken(_record: object) -> str:
+        raise RuntimeError("boom")
+
+    monkeypatch.setattr("socsim.report.html.report_html", broken)
+    before = contents(here)
+    assert socsim("run", "net.param", "-p", "my.yaml", "--trace", "t", "--report", "r", "--csv", "c")[0] == 70
+    assert contents(here) == before
+
+
+def in_shell(command: str) -> subprocess.CompletedProcess[str]:
+    words = f"'{sys.executable}' -m socsim.cli"
+    return subprocess.run(  # noqa: PLW1510 - the exit code is what is asked for
+        ["bash", "-o", "pipefail", "-c", command.replace("socsim", words)], capture_output=True, text=True
+    )
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="no /dev/full on this system")
+@pytest.mark.parametrize("verb", ["workloads list", "--help", "run mlperf_tiny_kws -p rk3588"])
+def test_a_full_disk_behind_stdout_is_one_line(verb):
+    done = in_shell(f"socsim {verb} > /dev/full")
+    assert done.returncode == 3
+    assert done.stderr == (
+        "socsim: error: standard output cannot be written: No space left on device; give the results somewhere to go\n"
+    )
+
+
+@pytest.mark.parametrize("verb", ["workloads list", "--help"])
+def test_a_closed_stdout_is_one_line(verb):
+    done = in_shell(f"socsim {verb} >&-")
+    assert done.returncode == 3
+    assert done.stderr == "socsim: error: standard output is closed; give the results somewhere to go\n"
+    assert in_shell(f"socsim {verb} >&- 2>&-").returncode == 3
+
+
+@pytest.mark.parametrize("verb", ["workloads list", "--help", "run mlperf_tiny_kws -p rk3588 --json --quiet"])
+def test_a_reader_that_has_gone_is_no_error(verb):
+    done = in_shell(f"socsim {verb} | true")
+    assert (done.returncode, done.stderr) == (0, "")
+
+
+def test_a_failed_check_exits_with_1_whoever_reads(socsim, monkeypatch):
+    monkeypatch.setattr("socsim.doctor.examine", lambda: [SimpleNamespace(check="x", is_ok=False, detail="y")])
+    assert socsim("doctor")[0] == 1
+
+
 def test_an_unwritable_file_is_one_message(socsim, tmp_path):
     code, _, err = socsim(*KWS, "--trace", str(tmp_path / "no" / "such" / "t.pftrace"))
     assert code == 3
@@ -73,16 +183,26 @@ def test_an_unwritable_file_is_one_message(socsim, tmp_path):
     [
         (["run", "nosuch", "-p", "rk3588"], 3, "neither a file nor a network of the zoo"),
         (["run", "nosuch.tflite", "-p", "rk3588"], 3, "no such file"),
-        (["run", "mlperf_tiny_kws", "-p", "rk3589"], 3, "Did you mean 'rk3588'?"),
+        (["run", "mlperf_tiny_kws", "-p", "rk3589"], 2, "Did you mean 'rk3588'?"),
         ([*KWS, "--unit", "tpu"], 2, "has no unit 'tpu'"),
         ([*KWS, "--cores", "9"], 2, "'npu' has 3"),
         ([*KWS, "--batch", "0"], 2, "give 1 or more"),
         ([*KWS, "--detail", "fine"], 2, "Known: analytic, transaction."),
         ([*KWS, "--precision", "int9"], 2, "Did you mean 'int8'"),
-        ([*KWS, "--runtime", "rknnn"], 3, "Did you mean 'rknn'?"),
+        ([*KWS, "--runtime", "rknnn"], 2, "Did you mean 'rknn'?"),
         ([*KWS, "--runtime", "tensorrt"], 2, "drives gpu, but 'npu' is a npu"),
         ([*KWS, "--opp", "npu"], 2, "write NAME=VALUE"),
-        ([*KWS, "--opp", "npu=1MHz"], 3, "has no operating point '1MHz'"),
+        ([*KWS, "--opp", "npu=1MHz"], 2, "has no operating point '1MHz'"),
+        ([*KWS, "--opp", "npuu=1000MHz"], 2, "no clock 'npuu'. Did you mean 'npu'"),
+        ([*KWS, "--unit", ""], 2, "unit is ''; give a name, or leave it out"),
+        ([*KWS, "--runtime", ""], 2, "runtime is ''; give a name, or leave it out"),
+        ([*KWS, "--precision", ""], 2, "precision is ''; give a name, or leave it out"),
+        ([*KWS, "--cluster", ""], 2, "cluster is ''; give a name, or leave it out"),
+        (["run", "mlperf_tiny_kws", "-p", ""], 2, "platform '' is not known. Known: bcm2711"),
+        (["run", "mlperf_tiny_kws", "-p", "no.yaml"], 3, "no.yaml: no such file"),
+        ([*KWS, "--shape", "x=²"], 2, "write dimensions such as 1x3x224x224"),
+        ([*KWS, "--shape", "x=" + "9" * 5000], 2, "write dimensions such as 1x3x224x224"),
+        (["analyze", *KWS[1:], "--roofline", "r.gif"], 2, "use .png, .svg, .pdf"),
         ([*KWS, "--shape", "x=1y2"], 2, "write dimensions such as 1x3x224x224"),
         ([*KWS, "--background", "cpu_big=20"], 2, '"20" has no unit'),
         ([*KWS, "--cluster", "huge", "--unit", "cpu"], 2, "has no cluster 'huge'"),
@@ -128,6 +248,7 @@ def test_ops_lists_types_by_unit(socsim):
     rows = {row["operator"]: row for row in document["rows"]}
     assert "int8" in rows["CONV_2D"]["npu"]
     assert rows["CUSTOM"]["npu"] is None
+    assert not any("*" in str(cell) for row in document["rows"] for cell in row.values())
 
 
 def test_compare_two_results(socsim, tmp_path):
