@@ -352,6 +352,9 @@ def _pairs(values: Sequence[str] | None, option: str) -> dict[str, str]:
         if not separator or not key or not value:
             msg = f"{option} {text!r}: write NAME=VALUE"
             raise UsageError(msg)
+        if key in pairs:
+            msg = f"{option} {key}: given twice, {pairs[key]!r} and {value!r}; give it once"
+            raise UsageError(msg)
         pairs[key] = value
     return pairs
 

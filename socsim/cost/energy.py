@@ -120,7 +120,8 @@ class EnergyModel:
         if not is_on:
             return min((s.power.value for s in domain.states), default=0)
         clocks = sorted({u.clock for u in self._platform.units.values() if u.power == name})
-        squared = max((self._platform.voltage_squared(c) for c in clocks), default=Fraction(1))
+        reference = domain.voltage.value if domain.voltage else None
+        squared = max((self._platform.voltage_squared(c, reference) for c in clocks), default=Fraction(1))
         return domain.static.value * squared.numerator // squared.denominator
 
 

@@ -89,7 +89,9 @@ class PowerDomain(Model):
     """Parts that are powered together."""
 
     static: Power
-    """Leakage and clock tree while the domain is on, at the fastest operating point of its units' clock."""
+    """Leakage and clock tree while the domain is on, whatever it does."""
+    voltage: Voltage | None = None
+    """Voltage that `static` belongs to; it scales with its square. Absent: that of the units' fastest point."""
     states: list[PowerState] = []
     """Resting states; a sensing hub waits for its trigger in the first of its domain's."""
 

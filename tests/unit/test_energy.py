@@ -61,3 +61,13 @@ def test_parts_of_one_name_are_booked_apart(soc):
     same = soc.with_({"power_domains.dram": {"static": "5 W"}})
     rows = EnergyModel(same).static(["npu"], 10**12)
     assert [name for name, _ in rows].count("dram") == 2
+
+
+def test_another_voltage_at_an_operating_point_changes_work_and_static_power(soc):
+    """The figures keep the voltage that they were given at, so that undervolting shows."""
+    low = soc.with_({"clocks.npu.opps.1000MHz.voltage": "425 mV"})
+    for before, after in (
+        (EnergyModel(soc).task("npu", "int8", WORK, []).unit, EnergyModel(low).task("npu", "int8", WORK, []).unit),
+        (dict(EnergyModel(soc).static(["npu"], 10**12))["npu"], dict(EnergyModel(low).static(["npu"], 10**12))["npu"]),
+    ):
+        assert after / before == pytest.approx(1 / 4, rel=1e-6)
