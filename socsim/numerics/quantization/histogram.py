@@ -41,7 +41,7 @@ class Histogram:
         """Return the histogram of float32 values, as wide as the greatest magnitude."""
         low, high = flat.min(), flat.max()
         reach = np.array(max(abs(low), abs(high)), np.float32)
-        counts, edges = np.histogram(flat, bins, range=(-reach, reach))
+        counts, edges = _counted(flat, bins, reach)
         return cls(counts, edges, low, high, reach)
 
     def with_values(self, flat: Array) -> Histogram:
@@ -50,16 +50,16 @@ class Histogram:
         reach = np.array(max(abs(low), abs(high)), np.float32)
         low, high = min(self.low, low), max(self.high, high)
         if reach <= self.reach:
-            counts, _ = np.histogram(flat, self.counts.size, range=(-self.reach, self.reach))
+            counts, _ = _counted(flat, self.counts.size, self.reach)
             return Histogram(counts + self.counts, self.edges, low, high, self.reach)
         if self.reach == 0:
-            counts, edges = np.histogram(flat, self.counts.size, range=(-reach, reach))
+            counts, edges = _counted(flat, self.counts.size, reach)
             return Histogram(counts + self.counts, edges, low, high, reach)
         width = 2 * self.reach / self.counts.size
         more = int((reach - self.reach) // width + 1)
         reach = more * width + self.reach
         bins = self.counts.size + 2 * more
-        counts, edges = np.histogram(flat, bins, range=(-reach, reach))
+        counts, edges = _counted(flat, bins, reach)
         counts[more : bins - more] += self.counts
         return Histogram(counts, edges, low, high, reach)
 
@@ -68,6 +68,12 @@ class Histogram:
         from socsim.numerics.quantization.observers import Interval
 
         return Interval(float(max(low, self.low)), float(min(high, self.high)))
+
+
+def _counted(flat: Array, bins: int, reach: Any) -> tuple[Array, Array]:
+    """Return counts and edges of bins from -reach to reach."""
+    ends: Any = (-reach, reach)  # float32, so that the edges are
+    return np.histogram(flat, bins, range=ends)
 
 
 def divergence(counts: Array, start: int, end: int, coarse: int) -> float:

@@ -75,7 +75,7 @@ class MinMax(Observer):
         low, high = float(flat.min()), float(flat.max())
         self._ends = (low, high) if self._ends is None else (min(low, self._ends[0]), max(high, self._ends[1]))
 
-    def interval(self, *, levels: int = 256, symmetric: bool = False) -> Interval:  # noqa: ARG002
+    def interval(self, *, levels: int = 256, symmetric: bool = False) -> Interval:
         """Return the least and greatest value."""
         if self._ends is None:
             raise _nothing()
@@ -124,7 +124,7 @@ class Percentile(_Counting):
             raise UsageError(msg)
         self._percent = percent
 
-    def interval(self, *, levels: int = 256, symmetric: bool = False) -> Interval:  # noqa: ARG002
+    def interval(self, *, levels: int = 256, symmetric: bool = False) -> Interval:
         """Return the ends of the bins that hold the share."""
         counted = self._histogram
         if symmetric:
@@ -142,6 +142,9 @@ class Percentile(_Counting):
 class Entropy(_Counting):
     """The interval about zero whose coarser distribution is nearest to that of the values (Kullback-Leibler).
 
+    It wants far more values than bins: of few it cuts off the largest, logits included. It cuts further into
+    rectified values than into signed ones.
+
     Args:
         bins: see `_Counting`; at least as many as `coarse`.
         coarse: bins of the coarser distribution.
@@ -157,7 +160,7 @@ class Entropy(_Counting):
             raise UsageError(msg)
         self._coarse = coarse
 
-    def interval(self, *, levels: int = 256, symmetric: bool = False) -> Interval:  # noqa: ARG002
+    def interval(self, *, levels: int = 256, symmetric: bool = False) -> Interval:
         """Return the interval of least divergence; of equal ones the narrowest."""
         counted = self._histogram
         middle, half = counted.counts.size // 2, self._coarse // 2
