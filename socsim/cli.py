@@ -346,7 +346,7 @@ def _read_files(model: str, soc: Platform | None = None) -> list[Path]:
 
 
 def _pairs(values: Sequence[str] | None, option: str) -> dict[str, str]:
-    pairs = {}
+    pairs: dict[str, str] = {}
     for text in values or ():
         key, separator, value = text.partition("=")
         if not separator or not key or not value:

@@ -102,7 +102,8 @@ class Node:
         if limits is None:
             return low, high
         scale, zero = self.scale(tensor), self.zero_point(tensor)
-        bounds = [None if limit is None else zero + _nearest(limit, scale) for limit in limits]
+        nearest = _nearest_even if self.profile.spec == "onnx" else _nearest
+        bounds = [None if limit is None else zero + nearest(limit, scale) for limit in limits]
         return (
             low if bounds[0] is None else max(low, bounds[0]),
             high if bounds[1] is None else min(high, bounds[1]),
@@ -125,6 +126,10 @@ _CLAMPS: dict[str, tuple[float | None, float | None]] = {
 def _nearest(value: float, scale: float) -> int:
     quotient = float(np.float32(np.float32(value) / np.float32(scale)))
     return int(np.floor(abs(quotient) + 0.5)) * (1 if quotient >= 0 else -1)
+
+
+def _nearest_even(value: float, scale: float) -> int:
+    return round(float(np.float32(value) / np.float32(scale)))
 
 
 IMPLEMENTATIONS: dict[str, Prepare] = {}

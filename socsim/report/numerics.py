@@ -85,9 +85,10 @@ def _verdict(found: NumericsComparison) -> str:
     wrong = sum(row.is_failure for row in found.operators)
     outcome = f"{wrong:,} of {tensors} differ" if wrong else f"all of {tensors} equal"
     elements = sum(row.elements for row in found.operators)
+    at_least = "at least " if any(row.mismatches is None for row in found.operators) else ""
     return (
         f"{terminal_text(found.model)} under {found.profile} against {terminal_text(found.golden)}: {outcome}, "
-        f"{plural(found.mismatches, 'mismatch').replace('mismatchs', 'mismatches')} in {elements:,} elements"
+        f"{at_least}{plural(found.mismatches, 'mismatch').replace('mismatchs', 'mismatches')} in {elements:,} elements"
     )
 
 

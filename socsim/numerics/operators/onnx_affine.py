@@ -114,7 +114,7 @@ def on_reals(node: Node) -> Run:
 def _refuse_unscaled(node: Node) -> None:
     """Raise where integers without a scale would be taken for reals."""
     first = node.input(0)
-    if is_affine(node.outputs[0]) and not is_affine(first) and not first.dtype.is_float:
+    if is_affine(node.outputs[0]) and not is_affine(first) and first.dtype.is_integer:
         msg = f"{node.where}: its input {first.name!r} is {first.dtype.value} without a scale, its result has one"
         raise NumericsError(msg)
 

@@ -1,4 +1,4 @@
-"""ADD, MUL and CONCATENATION of 8 bits under the profile `onnx`: QLinearAdd, QLinearMul, QLinearConcat.
+"""ADD, MUL, CONCATENATION and PAD under the profile `onnx`: QLinearAdd, QLinearMul, QLinearConcat.
 
 Source: microsoft/onnxruntime core/mlas/lib/{qladd,qlmul}.cpp and intrinsics/avx2/qladd_avx2.cpp,
 contrib_ops/cpu/quantization/qlinear_concat.cc; x86 with AVX2.
@@ -6,7 +6,7 @@ contrib_ops/cpu/quantization/qlinear_concat.cc; x86 with AVX2.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -26,27 +26,34 @@ def prepare_sum(node: Node) -> Run | None:
     tensors = (node.input(0), node.input(1), node.outputs[0])
     if not is_byte(*tensors):
         return on_reals(node) if any(is_affine(t) for t in tensors) else None
-    scales, points = zip(*((scale32(node, t), np.float32(node.zero_point(t))) for t in tensors), strict=True)
-    ratios = [scales[i] / scales[2] for i in (0, 1)]
-    fixed = points[2] - (ratios[0] * points[0] + ratios[1] * points[1])
-    order = (0, 1) if _is_repeated(node, 0) else (1, 0)
+    order = (1, 0) if _is_repeated(node, 0) else (0, 1)
+    (ratio_a, zero_a), (ratio_b, zero_b) = (_ratio(node, i) for i in order)
+    zero = np.float32(node.zero_point(tensors[2]))
+    fixed = zero - _fused(zero_a, ratio_a, ratio_b * zero_b)
 
     def formula(*operands: Array) -> Array:
-        first, second = ((operands[i].astype(np.float64), np.float64(ratios[i])) for i in order)
-        part = _single(_single(first[0] * first[1] + np.float64(fixed)).astype(np.float64) + second[0] * second[1])
-        return to_int32(np.rint(part))
+        a, b = (operands[i] for i in order)
+        return to_int32(np.rint(_fused(a, ratio_a, _fused(b, ratio_b, fixed))))
 
     return tabulated_pairs(node, narrowed(formula, node, node.activation_range(tensors[2])))
 
 
-def _single(values: Array) -> Array:
-    """Round sums of products that are exact in float64, as a fused multiply-add does."""
-    return values.astype(np.float32)
+def _ratio(node: Node, position: int) -> tuple[np.float32, np.float32]:
+    """Return an operand's scale over the result's, and its zero point."""
+    tensor = node.input(position)
+    return scale32(node, tensor) / scale32(node, node.outputs[0]), np.float32(node.zero_point(tensor))
+
+
+def _fused(a: Array | np.float32, b: np.float32, c: Array | np.float32) -> Array:
+    """Return a x b + c rounded to float32 once; the product of an integer of 8 bits is exact in float64."""
+    return np.asarray(np.asarray(a, np.float64) * np.float64(b) + np.asarray(c, np.float64)).astype(np.float32)
 
 
 def _is_repeated(node: Node, position: int) -> bool:
-    """Whether the kernel sees one element of an operand at a time: the innermost axis is broadcast."""
+    """Whether an operand's innermost axis is broadcast; the kernel exchanges its operands if that is the first."""
     shape, result = node.input(position).shape, node.outputs[0].shape
+    if node.input(position).elements == 1:
+        return True
     padded = (1,) * (len(result) - len(shape)) + tuple(shape)
     innermost = next((i for i in reversed(range(len(result))) if result[i] > 1), None)
     return innermost is not None and padded[innermost] == 1
@@ -84,3 +91,20 @@ def prepare_concatenation(node: Node) -> Run | None:
         return (np.concatenate(parts, axis=axis),)
 
     return run
+
+
+_PADS: dict[str, Any] = {"edge": "edge", "wrap": "wrap"}
+
+
+@implements_for("onnx", "PAD")
+def prepare_pad(node: Node) -> Run | None:
+    """A border of one real value, of the edge, or of the other side."""
+    if "value" not in node.attributes or "paddings" not in node.attributes:
+        return None
+    tensor, result, widths = node.input(0), node.outputs[0], node.attributes["paddings"]
+    mode = _PADS.get(node.attributes.get("mode", "constant"), "constant")
+    value = {"constant_values": node.attributes["value"]} if mode == "constant" else {}
+    if not is_affine(result):
+        return lambda x, *_: (np.pad(x, widths, mode, **value),)
+    reader, writer = affine(node, tensor), affine(node, result)
+    return lambda x, *_: (writer.integers(np.pad(reader.real(x), widths, mode, **value)),)

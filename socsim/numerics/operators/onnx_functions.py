@@ -1,4 +1,4 @@
-"""Functions of quantized values under the profile `onnx`: QLinearSigmoid, QLinearLeakyRelu, QLinearSoftmax, and the rest.
+"""Functions of quantized values under the profile `onnx`, such as QLinearSigmoid, QLinearLeakyRelu and QLinearSoftmax.
 
 What ONNX Runtime has no integer kernel for, it computes on real values. So it does with multiply-accumulates
 of other than 8-bit activations and weights.
@@ -8,16 +8,17 @@ Source: microsoft/onnxruntime contrib_ops/cpu/quantization/{qlinear_activations,
 
 from __future__ import annotations
 
+from dataclasses import replace
 from math import exp, log
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from socsim.errors import NumericsError
-from socsim.numerics.node import IMPLEMENTATIONS, implements_for
+from socsim.numerics.node import IMPLEMENTATIONS, implements, implements_for
 from socsim.numerics.operators.onnx_affine import affine, is_affine, is_byte, on_reals, renewed, tensor_at
-from socsim.numerics.operators.operands import output_dtype, tabulated
-from socsim.numerics.tables import logistic32
+from socsim.numerics.operators.operands import output_dtype, tabulated, unsupported
+from socsim.numerics.tables import integer_bounds, logistic32
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -31,7 +32,8 @@ _RESERVE = 5.0  # nats below the greatest float32 that a row's sum of exponentia
 @implements_for(
     "onnx", "SUB", "DIV", "POW", "PRELU", "MAXIMUM", "MINIMUM", "RELU", "RELU6", "RELU_N1_TO_1", "RELU_0_TO_1", "CLIP",
     "HARD_SWISH", "TANH", "GELU", "ELU", "ABS", "NEG", "SQRT", "RSQRT", "EXP", "LOG", "MEAN", "SUM", "REDUCE_MAX",
-    "REDUCE_MIN", "REDUCE_PROD", "TRANSPOSE_CONV", "L2_NORMALIZATION",
+    "REDUCE_MIN", "REDUCE_PROD", "L2_NORMALIZATION", "ERF", "SIN", "COS", "MIRROR_PAD",
+    "SELECT", "EQUAL", "NOT_EQUAL", "GREATER", "GREATER_EQUAL", "LESS", "LESS_EQUAL",
 )  # fmt: skip
 def prepare_real(node: Node) -> Run | None:
     """Whatever has no integer kernel: on real values where quantized."""
@@ -39,16 +41,44 @@ def prepare_real(node: Node) -> Run | None:
     return on_reals(node) if is_quantized and node.op.type in IMPLEMENTATIONS else None
 
 
-@implements_for("onnx", "CONV_2D", "DEPTHWISE_CONV_2D", "FULLY_CONNECTED", "BATCH_MATMUL")
+@implements_for("onnx", "GATHER")
+def prepare_gather(node: Node) -> Run:
+    """Slices along an axis, chosen by index; negative indices count from the end."""
+    size = node.input(0).shape[node.attributes.get("axis", 0)]
+    run = IMPLEMENTATIONS["GATHER"](node)
+    return lambda x, indices: run(x, np.where(indices < 0, indices + size, indices))
+
+
+@implements("CLIP")
+def prepare_clip(node: Node) -> Run:
+    """Values between two bounds, attributes or operands; without one, there is no limit on that side."""
+    if any(is_affine(t) for t in (node.input(0), node.outputs[0])):
+        raise unsupported(node, node.input(0))
+    low, high = (node.attributes.get(name) for name in ("min", "max"))
+
+    def run(x: Array, least: Array | None = None, greatest: Array | None = None) -> tuple[Array, ...]:
+        bounds = (low if least is None else least, high if greatest is None else greatest)
+        floor, ceiling = (None if b is None else np.asarray(b, x.dtype) for b in bounds)
+        return (x if floor is None and ceiling is None else np.clip(x, floor, ceiling),)
+
+    return run
+
+
+@implements_for("onnx", "CONV_2D", "DEPTHWISE_CONV_2D", "FULLY_CONNECTED", "BATCH_MATMUL", "TRANSPOSE_CONV")
 def prepare_products(node: Node) -> Run | None:
-    """Leave 8-bit operands to the shared integer arithmetic; other quantized activations are real."""
-    left, right = node.input(0), tensor_at(node, 1)
-    if not is_affine(left) or right is None:
+    """Leave 8-bit operands to the shared integer arithmetic; other quantized activations of ONNX files are real.
+
+    Sums are exact, as ONNX Runtime's are on x86 with VNNI; its documentation warns of saturated ones without.
+    """
+    left, right, bias = node.input(0), tensor_at(node, 1), tensor_at(node, 2)
+    if node.graph.source_format != "onnx" or not is_affine(left) or right is None:
         return None
+    if bias is not None and bias.dtype.is_integer and not is_affine(bias):
+        return None  # its scale is the product of the others
+    has_kernel = node.op.type != "TRANSPOSE_CONV" and left.dtype.bits == right.dtype.bits == 8
     is_plain = all(node.attributes.get(name, 1.0) == 1.0 for name in ("alpha", "beta"))
-    bias = tensor_at(node, 2)
     is_integer = bias is None or not bias.dtype.is_float or not is_affine(node.outputs[0])
-    return None if left.dtype.bits == right.dtype.bits == 8 and is_plain and is_integer else on_reals(node)
+    return None if has_kernel and is_plain and is_integer else on_reals(node)
 
 
 @implements_for("onnx", "LOGISTIC")
@@ -101,20 +131,16 @@ def _softmax_of_rows(node: Node, rows: tuple[int, int]) -> Run:
     source, result = node.input(0), node.outputs[0]
     if node.op.type == "SOFTMAX" and is_byte(source, result):
         return _quantized_softmax(node, rows[1])
-    from dataclasses import replace
-
     flat = renewed(node, [replace(source, shape=rows)], [replace(result, shape=rows)], axis=1, axes=(1,))
     return on_reals(flat) if is_affine(source) else IMPLEMENTATIONS[node.op.type](flat)
 
 
 def _quantized_softmax(node: Node, length: int) -> Run:
-    """Return the softmax of [rows, length], with exponentials from a table of distances to the row's maximum.
-
-    A result beyond int8 wraps around in ONNX Runtime, as a probability of 1 in 1/256 does; it does here.
-    """
+    """Return the softmax of [rows, length], with exponentials from a table of distances to the row's maximum."""
     powers = _powers(node.scale(node.input(0)), length)
     steps = np.floor(np.float32(1) / np.float32(node.scale(node.outputs[0])))
     zero, dtype = node.zero_point(node.outputs[0]), output_dtype(node)
+    low, high = integer_bounds(dtype)
 
     def run(x: Array) -> tuple[Array, ...]:
         rows = x.astype(np.int64)
@@ -122,7 +148,7 @@ def _quantized_softmax(node: Node, length: int) -> Run:
         with np.errstate(over="ignore"):
             totals = np.cumsum(terms, axis=1, dtype=np.float32)[:, -1:]
             quotient = np.rint(terms * steps / totals)
-        return (np.minimum(quotient.astype(np.int64) + zero, 255).astype(dtype),)
+        return (np.clip(quotient.astype(np.int64) + zero, low, high).astype(dtype),)
 
     return run
 

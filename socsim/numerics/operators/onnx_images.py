@@ -181,12 +181,21 @@ def prepare_nearest(node: Node) -> Run | None:
     if not _is_nchw(node):
         return None
     _check_resize(node)
-    same_quantization(node, node.input(0), node.outputs[0])
+    rescale = _rescaling(node)
     nearest = _NEAREST[node.attributes.get("nearest_mode", "round_prefer_floor")]
     rows, columns = (
         np.clip(nearest(_positions(node, axis)).astype(np.int64), 0, node.input(0).shape[axis] - 1) for axis in (2, 3)
     )
-    return lambda x, *_: (np.ascontiguousarray(x[:, :, rows[:, None], columns]),)
+    return lambda x, *_: (rescale(np.ascontiguousarray(x[:, :, rows[:, None], columns])),)
+
+
+def _rescaling(node: Node) -> Callable[[Array], Array]:
+    """Return what brings values to the result's scale and zero point."""
+    tensor, result = node.input(0), node.outputs[0]
+    if tensor.quantization == result.quantization or not is_affine(result):
+        return lambda x: x
+    reader, writer = affine(node, tensor), affine(node, result)
+    return lambda x: writer.integers(reader.real(x))
 
 
 @implements_for("onnx", "RESIZE_BILINEAR")
@@ -203,25 +212,34 @@ def prepare_bilinear(node: Node) -> Run | None:
 
     def run(x: Array, *_: Array) -> tuple[Array, ...]:
         real = x.astype(np.float32) if reader is None else reader.real(x)
-        blended = _blended(_blended(real, columns, 3), rows, 2)
+        blended = _blended(real, rows, columns)
         return (blended.astype(x.dtype) if writer is None else writer.integers(blended),)
 
     return run
 
 
-def _between(node: Node, axis: int) -> tuple[Array, Array, Array]:
-    """Return for each result pixel the two pixels that it lies between, and the weight of the second."""
+Plan = tuple[tuple["Array", "Array"], tuple["Array", "Array"]]
+
+
+def _between(node: Node, axis: int) -> Plan:
+    """Return for each result pixel the two pixels that it lies between, and the weights of both."""
     size = node.input(0).shape[axis]
     place = np.clip(_positions(node, axis), np.float32(0), np.float32(size - 1))
     first = place.astype(np.int64)
-    return first, np.minimum(first + 1, size - 1), place - first.astype(np.float32)
+    second = np.minimum(first + 1, size - 1)
+    half, alone = np.float32(0.5), first == second
+    weights = (np.abs(place - far.astype(np.float32)) for far in (second, first))
+    before, after = (np.where(alone, half, w) for w in weights)
+    return (first, second), (before, after)
 
 
-def _blended(image: Array, axis_plan: tuple[Array, Array, Array], axis: int) -> Array:
-    first, second, weight = axis_plan
-    weights = weight[:, None] if axis == 2 else weight
-    left, right = (image.take(index, axis=axis) for index in (first, second))
-    return np.asarray(left * (np.float32(1) - weights) + right * weights, np.float32)
+def _blended(image: Array, rows: Plan, columns: Plan) -> Array:
+    """Return the four pixels around each place, weighted and added in float32 in ONNX Runtime's order."""
+    total = np.zeros((*image.shape[:2], rows[0][0].size, columns[0][0].size), np.float32)
+    for y, x in product((0, 1), repeat=2):
+        weight = (columns[1][x] * rows[1][y][:, None]).astype(np.float32)
+        total += weight * image[:, :, rows[0][y][:, None], columns[0][x]]
+    return total
 
 
 # --- blocks -------------------------------------------------------------------------------------------
