@@ -25,7 +25,7 @@ import socsim as ss
 from socsim.numerics.arrays import integer_range, numpy_dtype
 from socsim.numerics.executor import Executable
 
-SHARED = Path(os.environ.get("SOCSIM_SHARED") or Path(__file__).resolve().parents[2] / "shared")
+SHARED = Path(os.environ.get("SOCSIM_SHARED") or Path(__file__).resolve().parents[2] / "shared") / "models"
 # Model, the copy that LiteRT can load, socsim's runs, runs of the reference kernels, of the optimized ones.
 CASES = [
     ("coral_tf2_mobilenet_v2_1.0_224_ptq_int8", "", 20, 5, 20),
