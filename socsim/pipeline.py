@@ -90,6 +90,7 @@ def make_plan(graph: Graph, platform: Platform, options: Options) -> Plan:
     by_unit = {c.name: c.runtime for c in units}
     tasks = build_tasks(recast, placed, by_unit)
     memory = plan_residency(tasks, platform, by_unit, options.batch)
+    cores = _cores(platform, units, options.cores)
     return Plan(
         graph=recast,
         platform=platform,
@@ -97,12 +98,12 @@ def make_plan(graph: Graph, platform: Platform, options: Options) -> Plan:
         tasks=tasks,
         memory=memory,
         runtimes=by_unit,
-        cores=_cores(platform, units, options.cores),
+        cores=cores,
         detail=options.detail,
         precision=options.precision,
         batch=options.batch,
         background=_background(platform, options.background),
-        models=_models(tasks, platform, units, options.cores),
+        models=_models(tasks, platform, units, cores),
     )
 
 
@@ -184,9 +185,8 @@ def _cores(platform: Platform, units: list[Candidate], wanted: int | None) -> di
 
 
 def _models(
-    tasks: TaskGraph, platform: Platform, units: list[Candidate], wanted: int | None
+    tasks: TaskGraph, platform: Platform, units: list[Candidate], cores: Mapping[str, int]
 ) -> dict[str, CostModel[Any]]:
-    cores = _cores(platform, units, wanted)
     return {
         c.name: cost_model(
             UnitContext(

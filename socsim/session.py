@@ -13,6 +13,7 @@ from socsim.analysis import analyze_graph, operator_support
 from socsim.errors import UsageError, misuse
 from socsim.pipeline import Options, run_graph
 from socsim.quantities import Energy, Time
+from socsim.report import tables, text
 from socsim.report.analysis import Analysis
 from socsim.report.comparison import Comparison
 from socsim.report.documents import from_json, to_json
@@ -306,45 +307,33 @@ class Run:
     @property
     def operators(self) -> Table:
         """One row for each operator of the network."""
-        from socsim.report.tables import operators_table
-
-        return operators_table(self.record)
+        return tables.operators_table(self.record)
 
     @property
     def units(self) -> Table:
         """Busy and idle time, clock and energy of each unit in use."""
-        from socsim.report.tables import units_table
-
-        return units_table(self.record)
+        return tables.units_table(self.record)
 
     @property
     def links(self) -> Table:
         """Bytes over each link, by initiator."""
-        from socsim.report.tables import links_table
-
-        return links_table(self.record)
+        return tables.links_table(self.record)
 
     @property
     def memories(self) -> Table:
         """Peak, capacity and bytes moved of each memory."""
-        from socsim.report.tables import memories_table
-
-        return memories_table(self.record)
+        return tables.memories_table(self.record)
 
     @property
     def energies(self) -> Table:
         """Energy accounts; they add up to the total."""
-        from socsim.report.tables import energy_table
-
-        return energy_table(self.record)
+        return tables.energy_table(self.record)
 
     # --- words ----------------------------------------------------------------------------------------
 
     def summary(self) -> Text:
         """Return the summary block."""
-        from socsim.report.text import summary
-
-        return Text(summary(self.record))
+        return Text(text.summary(self.record))
 
     def explain(self, index: int) -> Text:
         """Return the arithmetic behind the cost of operator `index`, and what would help.
@@ -352,9 +341,7 @@ class Run:
         Raises:
             IndexError: no such operator.
         """
-        from socsim.report.text import explain
-
-        return Text(explain(self.record, index))
+        return Text(text.explain(self.record, index))
 
     def compare(self, other: Run) -> Comparison:
         """Return what changed from this run to another."""

@@ -42,7 +42,8 @@ class EnergyModel:
     process node otherwise; a unit's scale with the square of its voltage. A busy cycle of a processor costs
     at least the technology's instruction where the file has no measured figure.
 
-    Assumes: operand values do not matter; a byte costs the same wherever in a memory it lies.
+    Assumes: operand values do not matter; a byte costs the same wherever in a memory it lies; a unit that
+    waits (for memory, dispatch or another unit) costs its static power alone.
     Source: coefficients as `sources` of the platform and of `platforms/technology.yaml` say.
     """
 
