@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import sys
 from pathlib import Path
 
 import pytest
@@ -31,3 +32,22 @@ def shared() -> Path:
 def models(shared: Path) -> Path:
     """Real quantized models."""
     return shared / "models"
+
+
+@pytest.fixture
+def socsim(monkeypatch, capsys):
+    """Run the command line in this process; return exit code, stdout and stderr."""
+
+    from socsim.cli import main
+
+    def invoke(*args: object) -> tuple[int, str, str]:
+        monkeypatch.setattr(sys, "argv", ["socsim", *map(str, args)])
+        try:
+            main()
+            code = 0
+        except SystemExit as stop:
+            code = int(stop.code or 0)
+        out, err = capsys.readouterr()
+        return code, out, err
+
+    return invoke

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from enum import IntEnum
 from types import MappingProxyType
 
-from socsim.errors import UsageError, did_you_mean
+from socsim.errors import UsageError, did_you_mean, join_faults, misuse
 
 
 class Rounding(IntEnum):
@@ -27,6 +27,9 @@ class Rounding(IntEnum):
     FLOAT_EVEN = 3
 
 
+_SPECS = ("tflite", "onnx")
+
+
 @dataclass(frozen=True, slots=True)
 class Profile:
     """One set of rules.
@@ -42,6 +45,9 @@ class Profile:
             point.
         spec: "tflite" or "onnx": whose operator definitions hold.
         fallbacks: profiles whose own operators are used where this one has none.
+
+    Raises:
+        UsageError: a rounding or definition that does not exist; all listed.
     """
 
     name: str
@@ -52,6 +58,17 @@ class Profile:
     table_gates: bool = False
     spec: str = "tflite"
     fallbacks: tuple[str, ...] = ()
+
+    def __post_init__(self) -> None:
+        roundings = {"convolution": self.convolution, "elementwise": self.elementwise}
+        if self.fully_connected is not None:
+            roundings["fully_connected"] = self.fully_connected
+        wanted = ", ".join(f"Rounding.{r.name}" for r in Rounding)
+        faults = [f"{k} is {r!r}; give {wanted}" for k, r in roundings.items() if not isinstance(r, Rounding)]
+        if self.spec not in _SPECS:
+            faults.append(f"spec is {self.spec!r};{did_you_mean(str(self.spec), _SPECS)}")
+        if faults:
+            raise UsageError(join_faults(f"profile {self.name!r}", faults))
 
 
 PROFILES = MappingProxyType({
@@ -80,12 +97,20 @@ PROFILES = MappingProxyType({
 })  # fmt: skip
 
 
-def profile(name: str) -> Profile:
-    """Return the profile of that name.
+def profile(name: str | Profile) -> Profile:
+    """Return the profile of that name; one that is given whole stays.
 
     Raises:
-        UsageError: no such profile.
+        UsageError: no such profile, or fallbacks that are none.
     """
+    if isinstance(name, Profile):
+        unknown = [f for f in name.fallbacks if f not in PROFILES]
+        if unknown:
+            faults = [f"fallback {f!r} is no profile.{did_you_mean(str(f), PROFILES)}" for f in unknown]
+            raise UsageError(join_faults(f"profile {name.name!r}", faults))
+        return name
+    if not isinstance(name, str):
+        raise misuse("profile", name, "a name or a socsim.Profile")
     if name not in PROFILES:
         msg = f"numerics profile {name!r} is not known.{did_you_mean(name, PROFILES)}"
         raise UsageError(msg)

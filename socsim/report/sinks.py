@@ -124,7 +124,7 @@ def _write_beside(path: Path, raw: bytes) -> Path:
         try:
             with file:
                 file.write(raw)
-        except OSError:
+        except BaseException:  # an interrupt too leaves nothing behind
             with suppress(OSError):
                 temporary.unlink()
             raise

@@ -3,33 +3,14 @@
 from __future__ import annotations
 
 import json
-import sys
 
 import numpy as np
 import pytest
 
 import socsim as ss
-from socsim.cli import main
 
 KWS = "mlperf_tiny_kws"
 INPUT, OUTPUT = "input_1", "Identity"
-
-
-@pytest.fixture
-def socsim(monkeypatch, capsys):
-    """Run the command line in this process; return exit code, stdout and stderr."""
-
-    def invoke(*args: object) -> tuple[int, str, str]:
-        monkeypatch.setattr(sys, "argv", ["socsim", *map(str, args)])
-        try:
-            main()
-            code = 0
-        except SystemExit as stop:
-            code = int(stop.code or 0)
-        out, err = capsys.readouterr()
-        return code, out, err
-
-    return invoke
 
 
 @pytest.fixture
@@ -43,8 +24,10 @@ def inputs(tmp_path, image):
     return tmp_path / "in.npz"
 
 
-def test_outputs_are_written_by_name_and_nothing_is_printed(socsim, inputs, tmp_path, image):
-    assert socsim("execute", KWS, "--inputs", inputs, "--out", tmp_path / "out.npz") == (0, "", "")
+def test_outputs_are_written_by_name_and_the_profile_is_named(socsim, inputs, tmp_path, image):
+    code, out, err = socsim("execute", KWS, "--inputs", inputs, "--out", tmp_path / "out.npz")
+    assert (code, err) == (0, "")
+    assert out == f"{tmp_path / 'out.npz'}: 1 array of {KWS} under tflite (LiteRT 2.3.0, BUILTIN_REF kernels)\n"
     with np.load(tmp_path / "out.npz") as found:
         assert list(found) == [OUTPUT]
         assert found[OUTPUT].dtype == np.int8

@@ -7,13 +7,14 @@ from typing import Any
 
 import numpy as np
 import onnx
+import pytest
 from onnx import helper, numpy_helper
 
 SHAPE = (2, 5, 9, 11)
 MICROSOFT = "com.microsoft"
 _TYPES = {
     "int8": onnx.TensorProto.INT8, "uint8": onnx.TensorProto.UINT8, "int16": onnx.TensorProto.INT16,
-    "uint16": onnx.TensorProto.UINT16, "float32": onnx.TensorProto.FLOAT,
+    "uint16": onnx.TensorProto.UINT16, "float32": onnx.TensorProto.FLOAT, "int64": onnx.TensorProto.INT64,
 }  # fmt: skip
 
 
@@ -155,3 +156,12 @@ def resize(mode: str, coordinates: str, nearest: str, size: tuple[int, ...]) -> 
     )  # fmt: skip
     x = np.random.default_rng(1).normal(size=SHAPE).astype(np.float32)
     return File([node], {"x": x}, {"size": np.array((*SHAPE[:2], *size), np.int64)}, types=("float32",), opset=17)
+
+
+def session(model: Any) -> Any:
+    """ONNX Runtime with all optimizations and one thread; skips where it is not installed."""
+    ort = pytest.importorskip("onnxruntime")
+    options = ort.SessionOptions()
+    options.graph_optimization_level = ort.GraphOptimizationLevel.ORT_ENABLE_ALL
+    options.intra_op_num_threads, options.log_severity_level = 1, 4
+    return ort.InferenceSession(model.SerializeToString(), options, providers=["CPUExecutionProvider"])

@@ -178,8 +178,8 @@ def check_quantization(t, raw):
     if t.dtype.is_integer:
         assert t.quantization.scales == tuple(raw.ScaleAsNumpy().tolist())
         assert t.quantization.zero_points == tuple(raw.ZeroPointAsNumpy().tolist())
-        several = raw.ScaleLength() > 1
-        assert t.quantization.axis == ((raw.QuantizedDimension() if len(t.shape) > 1 else 0) if several else None)
+        named = raw.QuantizedDimension() if len(t.shape) > 1 else 0
+        assert t.quantization.axis == (named if raw.ScaleLength() > 1 or 0 < named < len(t.shape) else None)
 
 
 def test_a_bias_whose_scales_name_a_dimension_it_lacks_is_read_along_its_only_one(models):

@@ -10,31 +10,38 @@ import numpy as np
 
 from socsim.errors import NumericsError
 from socsim.numerics.arrays import constant_array, integer_range, numpy_dtype
-from socsim.numerics.node import IMPLEMENTATIONS, Node
-from socsim.workload.dtypes import DType
+from socsim.numerics.node import prepared
+from socsim.workload.dtypes import SMALL_FLOATS, DType
+from socsim.workload.small_floats import decoded, encoded
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from socsim.numerics.arrays import Array
-    from socsim.numerics.node import Run
-    from socsim.workload.graph import Quantization, Tensor
+    from socsim.numerics.node import Node, Run
+    from socsim.workload.graph import Tensor
 
 
 @dataclass(frozen=True)
 class Affine:
-    """Real = scale x (integer - zero point), for one integer type.
+    """Real = scale x (integer - zero point), for one integer type; of a small float, scale x its number.
 
     Args:
         scales: float32, in a shape that broadcasts with the tensor.
         points: int64 zero points, alike.
         dtype: element type of the integers.
+        saturate: whether small floats hold the greatest number for what is beyond it.
     """
 
     scales: Array
     points: Array
     dtype: DType
+    saturate: bool = True
 
     def real(self, integers: Array) -> Array:
         """Return float32 values."""
+        if self.dtype in SMALL_FLOATS:
+            return np.asarray(decoded(integers, self.dtype) * self.scales, np.float32)
         distance = (integers.astype(np.int64) - self.points).astype(np.float32)
         return np.asarray(distance * self.scales, np.float32)
 
@@ -43,9 +50,12 @@ class Affine:
 
         Source: ONNX operator QuantizeLinear; microsoft/onnxruntime core/mlas/lib/quantize.cpp.
         """
-        low, high = integer_range(self.dtype)
         with np.errstate(all="ignore"):
             quotient = np.asarray(real, np.float32) / self.scales
+        if self.dtype in SMALL_FLOATS:
+            positive = np.float32(self.dtype is DType.FLOAT4E2M1)  # its zero point is added, which makes -0 to 0
+            return encoded(quotient + positive * np.float32(0), self.dtype, saturate=self.saturate)
+        low, high = integer_range(self.dtype)
         quotient = np.where(np.isnan(quotient), np.float32(-np.inf), quotient)
         clamped = np.clip(quotient, (low - self.points).astype(np.float32), (high - self.points).astype(np.float32))
         return (np.rint(clamped).astype(np.int64) + self.points).astype(numpy_dtype(self.dtype))
@@ -56,18 +66,20 @@ def affine(node: Node, tensor: Tensor) -> Affine:
     quantization = node.quantization(tensor)
     scales = np.array(quantization.scales, np.float32)
     points = np.zeros(scales.size, np.int64) + np.array(quantization.zero_points or (0,), np.int64)
-    return Affine(_along(tensor, scales, quantization), _along(tensor, points, quantization), tensor.dtype)
+    saturate = bool(node.attributes.get("saturate", 1))
+    axis, block = quantization.axis or 0, quantization.block_size
+    scales, points = (along(tensor.shape, table, axis, block) for table in (scales, points))
+    return Affine(scales, points, tensor.dtype, saturate)
 
 
-def _along(tensor: Tensor, table: Array, quantization: Quantization) -> Array:
-    """Return a table of scales or zero points in a shape that broadcasts with the tensor."""
+def along(shape: tuple[int, ...], table: Array, axis: int, block: int | None) -> Array:
+    """Return a table of scales or zero points in a shape that broadcasts with a tensor of `shape`."""
     if table.size == 1:
         return table.reshape(())
-    axis, block = quantization.axis or 0, quantization.block_size
     if not block:
-        return table.reshape([-1 if i == axis else 1 for i in range(len(tensor.shape))])
-    blocks = [-(-n // block) if i == axis else n for i, n in enumerate(tensor.shape)]
-    return table.reshape(blocks).take(np.arange(tensor.shape[axis]) // block, axis=axis)
+        return table.reshape([-1 if i == axis else 1 for i in range(len(shape))])
+    blocks = [-(-n // block) if i == axis else n for i, n in enumerate(shape)]
+    return table.reshape(blocks).take(np.arange(shape[axis]) // block, axis=axis)
 
 
 def is_affine(tensor: Tensor | None) -> bool:
@@ -90,6 +102,11 @@ def tensor_at(node: Node, position: int) -> Tensor | None:
     return node.input(position) if node.has_input(position) else None
 
 
+def filled(operands: Sequence[Array | None], count: int) -> list[Array | None]:
+    """Return `count` operands, None for those that the file leaves out at the end."""
+    return [*operands, *[None] * (count - len(operands))]
+
+
 def on_reals(node: Node) -> Run:
     """Return the operator between a DequantizeLinear of each operand and a QuantizeLinear of each result.
 
@@ -98,7 +115,7 @@ def on_reals(node: Node) -> Run:
     Raises:
         NumericsError: the operator has no rule for floats.
     """
-    run = IMPLEMENTATIONS[node.op.type](_real_node(node))
+    run = prepared(_real_node(node))
     readers = [affine(node, t) if t is not None and is_affine(t) else None for t in node.inputs]
     writers = [affine(node, t) if is_affine(t) else None for t in node.outputs]
     _refuse_unscaled(node)
@@ -143,4 +160,4 @@ def renewed(node: Node, inputs: list[Tensor | None], outputs: list[Tensor], **at
         attributes=MappingProxyType({**node.attributes, **attributes}),
     )
     graph = replace(node.graph, tensors=kept, operators=(), inputs=(), outputs=())
-    return Node(graph, op, node.profile, node.state)
+    return replace(node, graph=graph, op=op)

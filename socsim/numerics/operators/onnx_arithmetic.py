@@ -6,6 +6,7 @@ contrib_ops/cpu/quantization/qlinear_concat.cc; x86 with AVX2.
 
 from __future__ import annotations
 
+from functools import reduce
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -22,7 +23,9 @@ if TYPE_CHECKING:
 
 @implements_for("onnx", "ADD")
 def prepare_sum(node: Node) -> Run | None:
-    """Both operands times their scale over the result's, added to what the zero points make."""
+    """Both operands times their scale over the result's, added to what the zero points make; of others, plain sums."""
+    if len(node.op.inputs) != 2:
+        return on_reals(node) if is_affine(node.input(0)) else lambda *operands: (reduce(np.add, operands),)
     tensors = (node.input(0), node.input(1), node.outputs[0])
     if not is_byte(*tensors):
         return on_reals(node) if any(is_affine(t) for t in tensors) else None
@@ -99,12 +102,17 @@ _PADS: dict[str, Any] = {"edge": "edge", "wrap": "wrap"}
 @implements_for("onnx", "PAD")
 def prepare_pad(node: Node) -> Run | None:
     """A border of one real value, of the edge, or of the other side."""
-    if "value" not in node.attributes or "paddings" not in node.attributes:
+    is_told = "value" in node.attributes or (node.graph.source_format == "onnx" and node.has_input(1))
+    if "paddings" not in node.attributes or not is_told:
         return None
     tensor, result, widths = node.input(0), node.outputs[0], node.attributes["paddings"]
-    mode = _PADS.get(node.attributes.get("mode", "constant"), "constant")
-    value = {"constant_values": node.attributes["value"]} if mode == "constant" else {}
-    if not is_affine(result):
-        return lambda x, *_: (np.pad(x, widths, mode, **value),)
-    reader, writer = affine(node, tensor), affine(node, result)
-    return lambda x, *_: (writer.integers(np.pad(reader.real(x), widths, mode, **value)),)
+    mode, fixed = _PADS.get(node.attributes.get("mode", "constant"), "constant"), node.attributes.get("value")
+    reader, writer = (affine(node, t) if is_affine(t) else None for t in (tensor, result))
+
+    def run(x: Array, computed: Array | None = None) -> tuple[Array, ...]:
+        real = x if reader is None else reader.real(x)
+        border = fixed if computed is None else computed.reshape(())
+        padded = np.pad(real, widths, mode, **({"constant_values": border} if mode == "constant" else {}))
+        return (padded if writer is None else writer.integers(padded),)
+
+    return run

@@ -9,7 +9,7 @@ Source: microsoft/onnxruntime contrib_ops/cpu/quantization/{qlinear_activations,
 from __future__ import annotations
 
 from dataclasses import replace
-from math import exp, log
+from math import exp, isinf, log
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -18,7 +18,8 @@ from socsim.errors import NumericsError
 from socsim.numerics.node import IMPLEMENTATIONS, implements, implements_for
 from socsim.numerics.operators.onnx_affine import affine, is_affine, is_byte, on_reals, renewed, tensor_at
 from socsim.numerics.operators.operands import output_dtype, tabulated, unsupported
-from socsim.numerics.tables import integer_bounds, logistic32
+from socsim.numerics.scaling import wrapped
+from socsim.numerics.tables import integer_bounds, logistic32, to_int32
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -30,9 +31,8 @@ _RESERVE = 5.0  # nats below the greatest float32 that a row's sum of exponentia
 
 
 @implements_for(
-    "onnx", "SUB", "DIV", "POW", "PRELU", "MAXIMUM", "MINIMUM", "RELU", "RELU6", "RELU_N1_TO_1", "RELU_0_TO_1", "CLIP",
-    "HARD_SWISH", "TANH", "GELU", "ELU", "ABS", "NEG", "SQRT", "RSQRT", "EXP", "LOG", "MEAN", "SUM", "REDUCE_MAX",
-    "REDUCE_MIN", "REDUCE_PROD", "L2_NORMALIZATION", "ERF", "SIN", "COS", "MIRROR_PAD",
+    "onnx", "SUB", "DIV", "POW", "PRELU", "RELU", "RELU6", "RELU_N1_TO_1", "RELU_0_TO_1", "CLIP", "HARD_SWISH", "TANH",
+    "ABS", "NEG", "SQRT", "RSQRT", "EXP", "LOG", "MEAN", "SUM", "REDUCE_PROD", "ERF", "SIN", "COS", "MIRROR_PAD",
     "SELECT", "EQUAL", "NOT_EQUAL", "GREATER", "GREATER_EQUAL", "LESS", "LESS_EQUAL",
 )  # fmt: skip
 def prepare_real(node: Node) -> Run | None:
@@ -54,7 +54,8 @@ def prepare_clip(node: Node) -> Run:
     """Values between two bounds, attributes or operands; without one, there is no limit on that side."""
     if any(is_affine(t) for t in (node.input(0), node.outputs[0])):
         raise unsupported(node, node.input(0))
-    low, high = (node.attributes.get(name) for name in ("min", "max"))
+    limits = [node.attributes.get(name) for name in ("min", "max")]
+    low, high = (None if v is None or isinf(v) else v for v in limits)
 
     def run(x: Array, least: Array | None = None, greatest: Array | None = None) -> tuple[Array, ...]:
         bounds = (low if least is None else least, high if greatest is None else greatest)
@@ -148,7 +149,9 @@ def _quantized_softmax(node: Node, length: int) -> Run:
         with np.errstate(over="ignore"):
             totals = np.cumsum(terms, axis=1, dtype=np.float32)[:, -1:]
             quotient = np.rint(terms * steps / totals)
-        return (np.clip(quotient.astype(np.int64) + zero, low, high).astype(dtype),)
+        overflow = np.int64(0 if low == 0 else -(2**31))  # what x86 makes of an infinity: uint32 or int32
+        whole = np.where(np.isinf(quotient), overflow, to_int32(quotient))
+        return (np.clip(wrapped(whole + zero), low, high).astype(dtype),)
 
     return run
 

@@ -40,9 +40,11 @@ def _taps(node: Node) -> Taps:
         NumericsError: four dimensions are needed, with batch and channels kept.
     """
     shape, result, a = node.input(0).shape, node.outputs[0].shape, node.attributes
-    if len(shape) != 4 or len(result) != 4 or shape[:2] != result[:2] or len(node.outputs) != 1 or 0 in shape:
-        msg = f"{node.where}: a pool with one result needs four dimensions; {shape} to {result} are given"
+    if len(shape) != 4 or len(result) != 4 or shape[:2] != result[:2] or 0 in shape:
+        msg = f"{node.where}: a pool needs four dimensions; {shape} to {result} are given"
         raise NumericsError(msg)
+    if len(node.outputs) != 1:
+        raise NumericsError(f"{node.where}: a pool that gives indices too has no rule")
     windows = zip(
         shape[2:], result[2:], a["kernel"], a["strides"], a.get("dilations", (1, 1)), a["pads"][:2], strict=True
     )
@@ -154,9 +156,11 @@ _NEAREST: dict[str, Callable[[Array], Array]] = {
 
 
 def _positions(node: Node, axis: int) -> Array:
-    """Return where each result pixel lies in the image along one axis, in float32 pixels."""
+    """Return where each result pixel lies in the image along one axis (2 or 3), in float32 pixels."""
     size, wanted = node.input(0).shape[axis], node.outputs[0].shape[axis]
+    scales = node.attributes.get("scales")
     place, ratio = np.arange(wanted).astype(np.float32), np.float32(wanted) / np.float32(size)
+    ratio = np.float32(scales[axis - 2]) if scales else ratio
     mode = node.attributes.get("coordinates", "half_pixel")
     if mode == "align_corners":
         return place * np.float32(size - 1) / np.float32(max(wanted - 1, 1))
@@ -164,7 +168,11 @@ def _positions(node: Node, axis: int) -> Array:
         return np.asarray(place / ratio, np.float32)
     if mode == "pytorch_half_pixel" and wanted == 1:
         return np.zeros(1, np.float32)
-    return np.asarray((place + np.float32(0.5)) / ratio - np.float32(0.5), np.float32)
+    centred = np.asarray((place + np.float32(0.5)) / ratio - np.float32(0.5), np.float32)
+    if mode != "half_pixel_symmetric":
+        return centred
+    spread = np.float32(wanted) / (ratio * np.float32(size))
+    return centred + np.float32(size) / np.float32(2) * (np.float32(1) - spread)
 
 
 def _check_resize(node: Node) -> None:
@@ -260,10 +268,11 @@ def prepare_depth_to_space(node: Node) -> Run | None:
 
 @implements_for("onnx", "SPACE_TO_DEPTH")
 def prepare_space_to_depth(node: Node) -> Run | None:
-    """Blocks of pixels to channels, the block as the outer number."""
+    """Blocks of pixels to channels; the mode says whether the block or the channel is the outer number."""
     if not _is_nchw(node):
         return None
     block, shape = node.attributes["block_size"], node.outputs[0].shape
     b, c, h, w = node.input(0).shape
     split = (b, c, h // block, block, w // block, block)
-    return lambda x: (np.ascontiguousarray(x.reshape(split).transpose(0, 3, 5, 1, 2, 4)).reshape(shape),)
+    order = (0, 1, 3, 5, 2, 4) if node.attributes.get("mode") == "CRD" else (0, 3, 5, 1, 2, 4)
+    return lambda x: (np.ascontiguousarray(x.reshape(split).transpose(order)).reshape(shape),)

@@ -1,7 +1,7 @@
 """ONNX files: opsets 13 to 26 of the default domain, and the quantized operators of com.microsoft.
 
-Files of opsets 11 and 12 are read too, with their older attribute forms (axes and sizes as attributes,
-Softmax over a split shape), but 13 to 26 is what is promised.
+Files of opsets 10 to 12 are read too, with their older attribute forms (axes and sizes as attributes, Softmax over
+a split shape), and of 27 and 28 where the installed library knows them, but 13 to 26 is what is promised.
 
 QDQ graphs are read as fused: see `socsim.workload.importers.onnx_qdq`. Attributes beyond those that
 `socsim.workload.operators` describes have TFLite's names where TFLite has them; besides,

@@ -10,7 +10,7 @@ from __future__ import annotations
 from math import prod
 from typing import TYPE_CHECKING, Any
 
-from socsim.workload.dtypes import DType
+from socsim.workload.dtypes import SMALL_FLOATS, DType
 from socsim.workload.importers.onnx_tensors import read_only
 
 if TYPE_CHECKING:
@@ -32,7 +32,8 @@ _ARITHMETIC = frozenset(
         "Where", "Xor",
     }
 )  # fmt: skip
-_PLAIN = frozenset(DType) - {DType.INT4, DType.UINT4, DType.BFLOAT16, DType.STRING, DType.RESOURCE}
+_UNLIKE_NUMPY = {DType.INT2, DType.UINT2, DType.INT4, DType.UINT4, DType.BFLOAT16, DType.STRING, DType.RESOURCE}
+_PLAIN = frozenset(DType) - _UNLIKE_NUMPY - SMALL_FLOATS
 
 
 def fold(

@@ -218,6 +218,9 @@ def global_pool(operator_type: str) -> Rule:
     return rule
 
 
+_LAST_STAGE = 3  # of what Attention may show of its products
+
+
 def attention(model: Model, node: Node) -> Lowered:
     """Lower Attention (opset 23): softmax(Q x K^T) x V, with an optional mask and cache."""
     query, key = (model.shape(node.inputs[i]) for i in range(2))
@@ -228,10 +231,17 @@ def attention(model: Model, node: Node) -> Lowered:
     if min(heads, key_heads) < 0:
         msg = f"{heads} heads of the query and {key_heads} of the key must be 1 or more"
         raise ValueError(msg)
+    stage = int(node.attribute("qk_matmul_output_mode", 0))
+    if not 0 <= stage <= _LAST_STAGE:
+        msg = f"qk_matmul_output_mode is {stage}; 0 to {_LAST_STAGE} are allowed"
+        raise ValueError(msg)
     attributes = {
         "heads": heads or query[1], "key_heads": key_heads or (key[1] if len(key) == 4 else heads),
         "is_causal": bool(node.attribute("is_causal", 0)),
         "scale": node.attribute("scale"), "softcap": float(node.attribute("softcap", 0.0)),
+        "qk_output": stage,
+        "left_window": int(node.attribute("left_window_size", -1)),
+        "right_window": int(node.attribute("right_window_size", -1)),
     }  # fmt: skip
     return Lowered("ATTENTION", node.inputs, attributes)
 
@@ -262,6 +272,8 @@ def recurrent(operator_type: str) -> Rule:
             "directions": 2 if direction == "bidirectional" else 1,
             "batch_first": bool(node.attribute("layout", 0)),
             "linear_before_reset": bool(node.attribute("linear_before_reset", 0)),
+            "activations": tuple(node.attribute("activations", ())), "clip": node.attribute("clip"),
+            "input_forget": bool(node.attribute("input_forget", 0)),
         }  # fmt: skip
         return Lowered(operator_type, node.inputs, attributes)
 

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 DEFAULT_DOMAIN = ""
 MICROSOFT_DOMAIN = "com.microsoft"
 COMPUTED_ELEMENTS = 2**26  # of all constants that are computed; the rest have no data
-SUPPORTED_OPSETS = range(11, 27)
+SUPPORTED_OPSETS = range(10, 29)
 PROMISED_OPSETS = range(13, 27)
 
 
@@ -27,7 +27,8 @@ PROMISED_OPSETS = range(13, 27)
 class Value:
     """A named tensor. `data` holds a constant's elements, read-only, where they are numbers.
 
-    Four-bit integers are stored one to a byte, bfloat16 elements as float32 (which is exact).
+    Integers and floats of fewer than eight bits are stored one to a byte, small floats as their codes, bfloat16
+    elements as float32 (which is exact).
     """
 
     name: str

@@ -97,7 +97,7 @@ def _bounds(start: int, stop: int, step: int, length: int) -> tuple[int, int]:
 
 
 def pad(model: Model, node: Node) -> Lowered:
-    """Lower Pad: PAD for a constant or the edge, MIRROR_PAD for a reflection."""
+    """Lower Pad: PAD for a constant or the edge, MIRROR_PAD for a reflection; a computed value is an operand."""
     rank = len(model.shape(node.inputs[0]))
     pads = optional_integers(model, node, 1, "pads") or ()
     axes = integers(model, node.operand(3), "its axes") if node.operand(3) else tuple(range(rank))
@@ -111,23 +111,28 @@ def pad(model: Model, node: Node) -> Lowered:
     attributes: dict[str, Any] = {"paddings": tuple(paddings), "mode": mode}
     if mode == "reflect":
         return Lowered("MIRROR_PAD", node.inputs[:1], attributes)
-    attributes["value"] = scalar(model, node.operand(2)) or 0.0
-    return Lowered("PAD", node.inputs[:1], attributes)
+    name = node.operand(2)
+    value = scalar(model, name) if name else float(node.attribute("value", 0.0))
+    if value is None and mode == "constant":
+        return Lowered("PAD", [node.inputs[0], name], attributes)
+    return Lowered("PAD", node.inputs[:1], {**attributes, "value": value or 0.0})
 
 
 _COORDINATES = {
     "half_pixel": (False, True), "pytorch_half_pixel": (False, True), "align_corners": (True, False),
     "asymmetric": (False, False), "half_pixel_symmetric": (False, True),
 }  # fmt: skip
+_ROI = 11  # from this opset on, Resize has a region of interest before its scales
 _RESIZES = {"nearest": "RESIZE_NEAREST_NEIGHBOR", "linear": "RESIZE_BILINEAR"}
 
 
 def resize(model: Model, node: Node) -> Lowered:
-    """Lower Resize of rows and columns."""
+    """Lower Resize of rows and columns; `scales` are there where the file gives them, and not the sizes."""
     before, after = model.shape(node.inputs[0]), model.shape(node.outputs[0])
+    is_first = model.opset < _ROI
     mode, coordinates = (
         node.attribute("mode", "nearest"),
-        node.attribute("coordinate_transformation_mode", "half_pixel"),
+        node.attribute("coordinate_transformation_mode", "asymmetric" if is_first else "half_pixel"),
     )
     if len(before) != 4 or before[:2] != after[:2]:
         msg = "resizes other dimensions than rows and columns"
@@ -138,10 +143,44 @@ def resize(model: Model, node: Node) -> Lowered:
     align_corners, half_pixel = _COORDINATES[coordinates]
     attributes = {
         "size": after[2:], "layout": "NCHW", "align_corners": align_corners, "half_pixel_centers": half_pixel,
-        "coordinates": coordinates, "nearest_mode": node.attribute("nearest_mode", "round_prefer_floor"),
-        "antialias": bool(node.attribute("antialias", 0)),
+        "coordinates": coordinates, "antialias": bool(node.attribute("antialias", 0)),
+        "nearest_mode": node.attribute("nearest_mode", "floor" if is_first else "round_prefer_floor"),
     }  # fmt: skip
+    scales = _resize_scales(model, node, 1 if is_first else 2)
+    if scales:
+        attributes["scales"] = scales
     return Lowered(_RESIZES[mode], node.inputs[:1], attributes)
+
+
+def _resize_scales(model: Model, node: Node, position: int) -> tuple[float, ...]:
+    """Return the factors of rows and columns that stretch the image, () where its sizes say them.
+
+    Raises:
+        Unsupported: they are computed.
+    """
+    name = node.operand(position)
+    if name and model.shape(name) != (0,):
+        data = model.constant(name)
+        if data is None:
+            msg = "its scales are computed, not constant"
+            raise Unsupported(msg)
+        return _of_image(model, node, data.reshape(-1).tolist(), 1.0)
+    policy = node.attribute("keep_aspect_ratio_policy", "stretch")
+    if policy == "stretch":
+        return ()
+    before, sizes = model.shape(node.inputs[0]), integers(model, node.operand(3), "its sizes")
+    axes = [front(int(a), len(before)) for a in node.attribute("axes") or range(len(before))]
+    factors = [wanted / before[axis] for wanted, axis in zip(sizes, axes, strict=True)]
+    kept = min(factors) if policy == "not_larger" else max(factors)
+    return _of_image(model, node, [kept] * len(axes), 1.0)
+
+
+def _of_image(model: Model, node: Node, numbers: list[float], default: float) -> tuple[float, ...]:
+    """Return the numbers of rows and columns; they are given for each dimension, or for `axes` in their order."""
+    rank = len(model.shape(node.inputs[0]))
+    axes = [front(int(a), rank) for a in node.attribute("axes") or range(rank)]
+    given = dict(zip(axes, map(float, numbers), strict=True))
+    return tuple(given.get(axis, default) for axis in (rank - 2, rank - 1))
 
 
 def rearrange(operator_type: str) -> Rule:

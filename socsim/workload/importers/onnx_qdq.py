@@ -4,14 +4,15 @@ An operator whose floating-point operands all come from DequantizeLinear, and wh
 QuantizeLinear, works on integers; so reads ONNX Runtime such a graph. What remains are QUANTIZE and
 DEQUANTIZE at the borders between integer and floating-point parts. Weights of a floating-point
 convolution or matrix multiplication stay integers (weight-only quantization). A movement whose two sides
-are quantized differently works on integers, with a requantizing QUANTIZE behind it.
+are quantized differently works on integers, with a requantizing QUANTIZE behind it. Around floats of 8 bits and
+fewer nothing is folded: ONNX Runtime computes between them in float32.
 """
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from socsim.workload.dtypes import DType
+from socsim.workload.dtypes import SMALL_FLOATS, DType
 from socsim.workload.importers.onnx_model import MICROSOFT_DOMAIN, Value
 from socsim.workload.importers.onnx_quantization import (
     assign,
@@ -106,7 +107,7 @@ class _Fold:
             return
         name = assign(self.model, node, quantized, found)
         node.inputs = [name] if node.op_type == _DQ else node.inputs[:1]
-        if node.op_type == _DQ:
+        if node.op_type == _DQ and self.model.values[name].dtype not in SMALL_FLOATS:
             self.real[node.outputs[0]] = node
 
     def quantization(self, name: str) -> Quantization | None:
@@ -119,7 +120,9 @@ class _Fold:
             target = self.model.values[node.outputs[0]]
             if node.op_type == _Q and value.constant and target.quantization is not None:
                 usable = self.model.may_compute(value)
-                target.data = quantize(value, target.quantization, target.dtype) if usable else None
+                saturate = bool(node.attribute("saturate", 1))
+                found = quantize(value, target.quantization, target.dtype, saturate=saturate) if usable else None
+                target.data = found
                 target.constant = True
                 self.removed.add(node)
 
@@ -176,7 +179,8 @@ class _Fold:
         """Return the QuantizeLinear nodes that alone read a value, all alike; else nothing."""
         readers = self.consumers.get(name, [])
         alike = all(r.op_type == _Q and len(r.inputs) == 1 and self._same(r, readers[0]) for r in readers)
-        return readers if alike and name not in self.outputs else []
+        is_small = any(self.model.values[r.outputs[0]].dtype in SMALL_FLOATS for r in readers)
+        return readers if alike and not is_small and name not in self.outputs else []
 
     def _same(self, one: Node, other: Node) -> bool:
         left, right = (self.model.values[n.outputs[0]] for n in (one, other))

@@ -3,16 +3,22 @@
 from __future__ import annotations
 
 from math import isfinite, prod
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
-from socsim.workload.dtypes import DType
+from socsim.workload.dtypes import SMALL_FLOATS, DType
 from socsim.workload.graph import Quantization
 from socsim.workload.importers.onnx_model import Value
+from socsim.workload.importers.onnx_rules import Lowered, front
 from socsim.workload.importers.onnx_tensors import read_only
+from socsim.workload.small_floats import decoded, encoded
 
 if TYPE_CHECKING:
     from socsim.workload.graph import Array
     from socsim.workload.importers.onnx_model import Model, Node
+    from socsim.workload.importers.onnx_rules import Rule
+
+
+_LISTED = 5  # bad scales that a message shows of one value
 
 
 def read_quantization(
@@ -65,8 +71,10 @@ def _fault(
     count = scales.size
     if block_size < 0:
         return f"block size {block_size}; it is 0 or more"
-    if not all(isfinite(float(s)) and float(s) > 0 for s in scales.reshape(-1)):
-        return "scales are not all positive and finite"
+    bad = [(i, s) for i, s in enumerate(map(float, scales.reshape(-1))) if not (isfinite(s) and s > 0)]
+    if bad:
+        found = ", ".join(f"scale {i} is {s}" for i, s in bad[:_LISTED]) + ", …" * (len(bad) > _LISTED)
+        return f"{found}; scales must be finite and greater than zero"
     if points.size not in (1, count):
         return f"{points.size} zero points for {count} scales"
     low, high = integer_range(dtype)
@@ -140,11 +148,15 @@ def dequantize(value: Value, quantization: Quantization) -> Array | None:
         return None
     points = _along(quantization.zero_points, value, quantization, "i8")
     scales = _along(quantization.scales, value, quantization, "f4")
+    if value.dtype in SMALL_FLOATS:
+        return read_only(decoded(value.data, value.dtype) * scales)
     return read_only((value.data.astype(np.int64) - points).astype(np.float32) * scales)
 
 
-def quantize(value: Value, quantization: Quantization, dtype: DType) -> Array | None:
+def quantize(value: Value, quantization: Quantization, dtype: DType, *, saturate: bool = True) -> Array | None:
     """Return a constant's integers: x / scale in float32, rounded half to even, plus zero point, saturated.
+
+    Of a small float, the codes; `saturate` is for them.
 
     Source: ONNX operator QuantizeLinear.
     """
@@ -155,6 +167,9 @@ def quantize(value: Value, quantization: Quantization, dtype: DType) -> Array | 
     low, high = integer_range(dtype)
     points = _along(quantization.zero_points, value, quantization, "f8")
     scales = _along(quantization.scales, value, quantization, "f4")
+    if dtype in SMALL_FLOATS:
+        with np.errstate(all="ignore"):
+            return read_only(encoded(value.data.astype(np.float32) / scales, dtype, saturate=saturate))
     with np.errstate(all="ignore"):
         rounded = np.rint(value.data.astype(np.float32) / scales).astype(np.float64) + points
     clipped = np.clip(np.nan_to_num(rounded), low, high)
@@ -162,8 +177,10 @@ def quantize(value: Value, quantization: Quantization, dtype: DType) -> Array | 
 
 
 def storage_type(dtype: DType) -> str:
-    """Return the numpy type that stores an integer type, one byte for four-bit ones."""
-    return {DType.INT4: "int8", DType.UINT4: "uint8"}.get(dtype, dtype.value)
+    """Return the numpy type that stores an integer type, one byte for those of fewer than eight bits."""
+    if dtype.bits < 8:
+        return "uint8" if dtype.value.startswith("u") else "int8"
+    return dtype.value
 
 
 def bias_quantization(data: Quantization | None, weights: Quantization | None, axis: int = 0) -> Quantization | None:
@@ -172,3 +189,20 @@ def bias_quantization(data: Quantization | None, weights: Quantization | None, a
         return None
     scales = tuple(data.scales[0] * s for s in weights.scales)
     return Quantization(scales, (0,) * len(scales), axis if len(scales) > 1 else None)
+
+
+def convert(operator_type: str) -> Rule:
+    """Return the rule of QuantizeLinear or DequantizeLinear.
+
+    Scales and zero points that are computed stay operands; `axis` and `block_size` say what several are for.
+    """
+
+    def rule(model: Model, node: Node) -> Lowered:
+        attributes: dict[str, Any] = {"saturate": bool(node.attribute("saturate", 1))}
+        scale = node.operand(1)
+        if scale and len(model.shape(scale)) > 0 and model.shape(scale) != (1,):
+            attributes["axis"] = front(int(node.attribute("axis", 1)), len(model.shape(node.inputs[0])))
+            attributes["block_size"] = int(node.attribute("block_size", 0))
+        return Lowered(operator_type, node.inputs, attributes)
+
+    return rule

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from socsim.workload.importers import onnx_mac as mac
 from socsim.workload.importers import onnx_movement as movement
 from socsim.workload.importers import onnx_pointwise as pointwise
+from socsim.workload.importers import onnx_quantization as quantization
 from socsim.workload.importers.onnx_model import DEFAULT_DOMAIN, MICROSOFT_DOMAIN
 from socsim.workload.importers.onnx_qoperators import QUANTIZED_OPERATORS
 from socsim.workload.importers.onnx_rules import plain
@@ -23,8 +24,7 @@ _RENAMED = {
     "LessOrEqual": "LESS_EQUAL", "And": "LOGICAL_AND", "Or": "LOGICAL_OR", "Not": "LOGICAL_NOT",
     "Where": "SELECT",
     "NonZero": "WHERE", "Unique": "UNIQUE", "Range": "RANGE", "NonMaxSuppression": "NON_MAX_SUPPRESSION",
-    "QuantizeLinear": "QUANTIZE", "DequantizeLinear": "DEQUANTIZE", "DynamicQuantizeLinear": "QUANTIZE",
-    "ScatterND": "SCATTER_ND",
+    "DynamicQuantizeLinear": "QUANTIZE",
 }  # fmt: skip
 _BINARY = {"Add": "ADD", "Sub": "SUB", "Mul": "MUL", "Div": "DIV", "Pow": "POW"}
 _REDUCTIONS = {
@@ -41,14 +41,15 @@ _DEFAULT: dict[str, Rule] = {
     "Attention": mac.attention,
     "AveragePool": mac.pool("AVERAGE_POOL_2D"),
     "BatchNormalization": pointwise.batch_norm,
-    "Cast": plain("CAST"),
-    "CastLike": plain("CAST", 1),
+    "Cast": plain("CAST", saturate=("saturate", 1)),
+    "CastLike": plain("CAST", 1, saturate=("saturate", 1)),
     "Clip": pointwise.clip,
     "Concat": movement.concat,
     "Conv": mac.conv,
     "ConvTranspose": mac.conv_transpose,
     "CumSum": movement.cumsum,
     "DepthToSpace": movement.rearrange("DEPTH_TO_SPACE"),
+    "DequantizeLinear": quantization.convert("DEQUANTIZE"),
     "Dropout": pointwise.identity,
     "Elu": pointwise.selu,
     "Expand": movement.broadcast,
@@ -77,6 +78,7 @@ _DEFAULT: dict[str, Rule] = {
     "Mod": plain("FLOOR_MOD", fmod=("fmod", 0)),
     "OneHot": movement.one_hot,
     "Pad": movement.pad,
+    "QuantizeLinear": quantization.convert("QUANTIZE"),
     "RMSNormalization": pointwise.layer_norm("RMS_NORM"),
     "Reciprocal": pointwise.reciprocal,
     "Reshape": movement.reshape,
@@ -87,6 +89,7 @@ _DEFAULT: dict[str, Rule] = {
         heads=("num_heads", 0),
         rotary_dim=("rotary_embedding_dim", 0),
     ),
+    "ScatterND": plain("SCATTER_ND", reduction=("reduction", "none")),
     "Selu": pointwise.selu,
     "Slice": movement.slice_,
     "Softmax": pointwise.softmax("SOFTMAX"),
@@ -102,7 +105,7 @@ _DEFAULT: dict[str, Rule] = {
 }
 _MICROSOFT: dict[str, Rule] = {
     "BiasGelu": pointwise.gelu,
-    "DequantizeLinear": plain("DEQUANTIZE"),
+    "DequantizeLinear": quantization.convert("DEQUANTIZE"),
     "FastGelu": pointwise.gelu,
     "FusedConv": mac.conv,
     "FusedGemm": mac.gemm,
@@ -110,10 +113,10 @@ _MICROSOFT: dict[str, Rule] = {
     "Gelu": pointwise.gelu,
     "MatMulNBits": mac.packed_weights,
     "MultiHeadAttention": mac.multi_head_attention,
-    "QuantizeLinear": plain("QUANTIZE"),
+    "QuantizeLinear": quantization.convert("QUANTIZE"),
     "QuickGelu": plain("SWISH", alpha=("alpha", 1.702)),
-    "SkipLayerNormalization": plain("LAYER_NORM", epsilon=("epsilon", 1e-5)),
-    "SkipSimplifiedLayerNormalization": plain("RMS_NORM", epsilon=("epsilon", 1e-5)),
+    "SkipLayerNormalization": plain("LAYER_NORM", epsilon=("epsilon", 1e-12)),
+    "SkipSimplifiedLayerNormalization": plain("RMS_NORM", epsilon=("epsilon", 1e-12)),
 }
 
 

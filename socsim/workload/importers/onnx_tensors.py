@@ -42,11 +42,18 @@ _STORAGE = {
     12: _Storage(DType.UINT32, "<u4", "uint64_data", "<u4"),
     13: _Storage(DType.UINT64, "<u8", "uint64_data", "<u8"),
     16: _Storage(DType.BFLOAT16, "<u2", "int32_data", "<u2"),
+    17: _Storage(DType.FLOAT8E4M3FN, "u1", "int32_data", "u1"),
+    18: _Storage(DType.FLOAT8E4M3FNUZ, "u1", "int32_data", "u1"),
+    19: _Storage(DType.FLOAT8E5M2, "u1", "int32_data", "u1"),
+    20: _Storage(DType.FLOAT8E5M2FNUZ, "u1", "int32_data", "u1"),
     21: _Storage(DType.UINT4, "u1", "int32_data", "u1"),
     22: _Storage(DType.INT4, "u1", "int32_data", "u1"),
+    23: _Storage(DType.FLOAT4E2M1, "u1", "int32_data", "u1"),
+    25: _Storage(DType.UINT2, "u1", "int32_data", "u1"),
+    26: _Storage(DType.INT2, "u1", "int32_data", "u1"),
 }
 ELEMENT_TYPES = {storage.dtype: number for number, storage in _STORAGE.items()}
-_NIBBLES = frozenset({DType.INT4, DType.UINT4})
+_PACKED = frozenset({DType.INT2, DType.UINT2, DType.INT4, DType.UINT4, DType.FLOAT4E2M1})  # several share a byte
 _EXTERNAL = 1
 
 
@@ -145,7 +152,7 @@ def _typed(values: Sequence[Any], storage: _Storage, shape: tuple[int, ...]) -> 
     import numpy as np
 
     count = prod(shape)
-    expected = tensor_bytes(count, storage.dtype) if storage.dtype in _NIBBLES else count
+    expected = tensor_bytes(count, storage.dtype) if storage.dtype in _PACKED else count
     if len(values) != expected:
         msg = f"{len(values)} elements in {storage.field} where shape {list(shape)} needs {expected}"
         raise TensorError(msg)
@@ -163,8 +170,8 @@ def _typed(values: Sequence[Any], storage: _Storage, shape: tuple[int, ...]) -> 
 def _finish(elements: Array, dtype: DType, shape: tuple[int, ...]) -> Array:
     import numpy as np
 
-    if dtype in _NIBBLES:
-        elements = _unpack(elements, prod(shape), signed=dtype is DType.INT4)
+    if dtype in _PACKED:
+        elements = _unpack(elements, prod(shape), dtype)
     elif dtype is DType.BFLOAT16:
         elements = (elements.astype(np.uint32) << np.uint32(16)).view(np.float32)
     elif dtype is DType.BOOL:
@@ -172,11 +179,15 @@ def _finish(elements: Array, dtype: DType, shape: tuple[int, ...]) -> Array:
     return read_only(elements.reshape(shape))
 
 
-def _unpack(packed: Array, count: int, *, signed: bool) -> Array:
+def _unpack(packed: Array, count: int, dtype: DType) -> Array:
+    """Return one element a byte; the first is in a byte's lowest bits."""
     import numpy as np
 
-    both = np.stack((packed & 0x0F, packed >> 4), axis=-1).reshape(-1)[:count]
-    return ((both ^ 8).astype(np.int8) - np.int8(8)) if signed else both
+    bits, top = dtype.bits, 1 << (dtype.bits - 1)
+    parts = [packed >> shift & (2 * top - 1) for shift in range(0, 8, bits)]
+    elements = np.stack(parts, axis=-1).reshape(-1)[:count]
+    signed = dtype in (DType.INT2, DType.INT4)
+    return ((elements ^ top).astype(np.int8) - np.int8(top)) if signed else elements
 
 
 def read_only(array: Array) -> Array:

@@ -205,7 +205,8 @@ def _affine(
     if not record.dtype.is_integer:
         return None
     points = zero_points * count if len(zero_points) == 1 else zero_points or (0,) * count
-    return Quantization(scales, points, axis if count > 1 else None)
+    along = axis if count > 1 or 0 < axis < len(record.shape) else None
+    return Quantization(scales, points, along)
 
 
 def _check_values(record: TensorRecord, scales: Sequence[float], zero_points: Sequence[int], fault: Fault) -> None:
