@@ -153,15 +153,26 @@ class Mac:
 
     def _fully_connected_epilogue(self, scales: Scales, target: Target) -> Epilogue:
         profile = self.node.profile
-        wide = self.activations.dtype not in _SHORT
         rounding = profile.fully_connected
-        if rounding is None or (wide and rounding in (Rounding.DOUBLE_UP, Rounding.FLOAT_EVEN)):
+        if self.activations.dtype not in _SHORT and rounding in (Rounding.DOUBLE_UP, Rounding.FLOAT_EVEN):
+            rounding = Rounding.DOUBLE_UP if self._adds_short_sums() else None
+        if rounding is None:
             return float_away(scales.double(), target, wraps=not self.is_wide)
-        if self.is_wide:
+        if self.is_wide and rounding is not Rounding.DOUBLE_UP:
             return wide_fixed_point(self._short_product(scales), target)
         if rounding is Rounding.FLOAT_EVEN:
             return float_even(scales.single(), target)
         return fixed_point(self._short_product(scales), rounding, target)
+
+    def _adds_short_sums(self) -> bool:
+        """Whether the optimized FULLY_CONNECTED adds products of 16-bit activations in 32 bits.
+
+        Source: TFLite kernels/fully_connected.cc, EvalQuantized: no 64-bit bias, and no zero points.
+        """
+        has_wide_bias = self.node.has_input(2) and self.node.input(2).dtype is DType.INT64
+        is_asked = self.node.attributes.get("quantized_bias_type") == "INT64"
+        points = (self.zero_point, self.node.zero_point(self.result), *self.weight_zero_points())
+        return not (has_wide_bias or is_asked or any(points))
 
     def _short_product(self, scales: Scales) -> Array:
         """Return the real multiplier of kernels that compute the per-tensor one from a float32 product."""
@@ -182,19 +193,18 @@ class Mac:
     def _convolution_rounding(self) -> tuple[Rounding, int]:
         """Return the profile's rounding, or that of the kernels which its software falls back to.
 
-        XNNPACK leaves 4-bit weights to the optimized kernels; those leave depthwise convolutions to the
-        reference unless they are int8. Where optimized int8 kernels take eight channels at once, what is
-        left over (the second number) rounds as the reference does.
+        The optimized kernels leave depthwise convolutions to the reference unless they are int8. Where
+        optimized signed kernels take eight channels at once, what is left over (the second number) rounds as
+        the reference does.
 
         Source: found by experiment with LiteRT 2.3.0 on x86.
         """
         rounding, family = self.node.profile.convolution, self.family
         left, right = self.activations.dtype, self.weights.dtype
-        if rounding is Rounding.FLOAT_EVEN and self.node.profile.spec == "tflite" and right is DType.INT4:
-            rounding = Rounding.DOUBLE_UP
         if rounding is not Rounding.DOUBLE_UP or family is Family.CONVOLUTION:
             return rounding, 0
-        if left is DType.INT8 and right is DType.INT8:
+        takes_words = left is DType.INT16 and family is Family.TRANSPOSE
+        if right is DType.INT8 and (left is DType.INT8 or takes_words):
             return rounding, self.channels % 8
         return (Rounding.DOUBLE if family is Family.DEPTHWISE else rounding), 0
 

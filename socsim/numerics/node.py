@@ -9,6 +9,8 @@ import numpy as np
 
 from socsim.errors import NumericsError
 from socsim.numerics.arrays import constant_array, integer_range
+from socsim.numerics.threads import ALONE, Team
+from socsim.workload.dtypes import SMALL_FLOATS
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -38,6 +40,8 @@ class Node:
     profile: Profile
     state: dict[str, Array]
     """Values of variables, shared by all operators of one executable."""
+    team: Team = ALONE
+    """Threads that share an operator's work."""
 
     @property
     def inputs(self) -> list[Tensor | None]:
@@ -153,6 +157,9 @@ def implements(*operator_types: str) -> Callable[[Prepare], Prepare]:
     return register
 
 
+ONNX_FILES = "onnx files"
+"""Stands for a profile in `implements_for`: operators of ONNX files under profiles that follow another definition."""
+
 OVERRIDES: dict[tuple[str, str], Callable[[Node], Run | None]] = {}
 
 
@@ -174,9 +181,28 @@ def implements_for(profile: str, *operator_types: str) -> Callable[[Override], O
     return register
 
 
+_ON_CODES = frozenset(
+    {
+        "QUANTIZE", "DEQUANTIZE", "CAST", "RESHAPE", "SQUEEZE", "EXPAND_DIMS", "IDENTITY", "TRANSPOSE", "CONCATENATION",
+        "SPLIT", "SLICE", "STRIDED_SLICE", "GATHER", "GATHER_ND", "TILE", "BROADCAST_TO", "DEPTH_TO_SPACE",
+        "SPACE_TO_DEPTH",
+    }
+)  # fmt: skip
+"""Operators that convert small floats or move their codes; to others the codes would be integers."""
+
+
 def prepared(node: Node) -> Run:
-    """Return the run function of an operator: that of the profile, else that of those it falls back to."""
-    for name in (node.profile.name, *node.profile.fallbacks):
+    """Return the run function of an operator: that of the profile, else that of those it falls back to.
+
+    Raises:
+        NumericsError: it would compute with small floats.
+    """
+    small = [t for t in (*node.inputs, *node.outputs) if t is not None and t.dtype in SMALL_FLOATS]
+    if small and node.op.type not in _ON_CODES:
+        msg = f"{node.where}: no rule for {small[0].dtype.value} (tensor {small[0].index} {small[0].name!r})"
+        raise NumericsError(msg)
+    is_foreign = node.graph.source_format == "onnx" and node.profile.spec != "onnx"
+    for name in (*([ONNX_FILES] if is_foreign else []), node.profile.name, *node.profile.fallbacks):
         override = OVERRIDES.get((name, node.op.type))
         run = override(node) if override else None
         if run is not None:

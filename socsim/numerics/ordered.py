@@ -11,19 +11,35 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from socsim.numerics.jit import kernel
+from socsim.numerics.threads import ALONE, Team
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from socsim.numerics.arrays import Array
 
+_SHARED_MACS = 1 << 17  # from which threads gain more than they cost
 
-def ordered_product(rows: Array, weights: Array) -> Array:
+
+def ordered_product(rows: Array, weights: Array, team: Team = ALONE) -> Array:
     """Return rows [..., K] times weights [K, C] in float32, each sum from the first of K to the last.
+
+    Args:
+        rows: in any float type.
+        weights: likewise.
+        team: threads that share the rows.
 
     Source: TFLite kernels/internal/reference/{conv,fully_connected,transpose_conv}.h.
     """
     flat = np.ascontiguousarray(rows, np.float32).reshape(-1, len(weights))
     out = np.zeros((len(flat), weights.shape[1]), np.float32)
-    _accumulate(flat, np.ascontiguousarray(weights, np.float32), out)
+    matrix = np.ascontiguousarray(weights, np.float32)
+
+    def work(parts: Iterable[tuple[int, int]]) -> None:
+        for first, last in parts:
+            _accumulate(flat[first:last], matrix, out[first:last])
+
+    team.share(work, team.blocks(len(flat), max(len(flat), 1), is_shared=out.size * len(matrix) >= _SHARED_MACS))
     return out.reshape(*rows.shape[:-1], weights.shape[1])
 
 

@@ -2,7 +2,8 @@
 
 Usage: litert_worker.py MODEL KERNELS INPUTS.npz OUTPUTS.npz, KERNELS one of reference, optimized, xnnpack.
 INPUTS has arrays `SET/POSITION`; OUTPUTS gets arrays `SET/POSITION`, each set from a fresh start. MODEL is a
-`.tflite` file for all sets, or an `.npz` file with the bytes of a model for each set in `model_SET`.
+`.tflite` file for all sets, or an `.npz` file with the bytes of a model for each set in `model_SET`. A set whose name
+begins with `+` goes on from the state that the set before it left.
 """
 
 from __future__ import annotations
@@ -26,9 +27,10 @@ def main(model: str, kernels: str, inputs: str, outputs: str) -> None:
     models = np.load(model) if model.endswith(".npz") else None
     with np.load(inputs) as given:
         for name, keys in groupby(given, key=lambda key: key.partition("/")[0]):
-            content = Path(model).read_bytes() if models is None else models[f"model_{name}"].tobytes()
-            interpreter = Interpreter(model_content=content, experimental_op_resolver_type=resolver, num_threads=1)
-            interpreter.allocate_tensors()
+            if not name.startswith("+"):
+                content = Path(model).read_bytes() if models is None else models[f"model_{name}"].tobytes()
+                interpreter = Interpreter(model_content=content, experimental_op_resolver_type=resolver, num_threads=1)
+                interpreter.allocate_tensors()
             for detail, key in zip(interpreter.get_input_details(), keys, strict=True):
                 interpreter.set_tensor(detail["index"], given[key])
             interpreter.invoke()

@@ -49,6 +49,7 @@ class Case:
 
 
 SCALES = st.one_of(st.floats(2.0**-10, 0.5, width=32), st.sampled_from([0.5, 0.25, 1.0, 0.0078125]))
+EXTREME = st.one_of(SCALES, st.integers(-30, 20).map(lambda e: 2.0**e), st.floats(2.0**-30, 2.0**20, width=32))
 TYPES = [
     (DType.INT8, DType.INT8, DType.INT32), (DType.UINT8, DType.UINT8, DType.INT32),
     (DType.INT16, DType.INT8, DType.INT64), (DType.INT8, DType.INT4, DType.INT32),
@@ -57,32 +58,37 @@ TYPES = [
 
 
 @st.composite
-def cases(draw, operator_type: str) -> Case:
+def cases(draw, operator_type: str, scales: st.SearchStrategy[float] = SCALES) -> Case:
     types = draw(st.sampled_from(TYPES))
     rng = np.random.default_rng(draw(st.integers(0, 2**32)))
-    kernel, strides = (tuple(draw(st.lists(st.integers(1, 3), min_size=2, max_size=2))) for _ in range(2))
+    kernel, strides = (tuple(draw(st.lists(st.integers(1, n), min_size=2, max_size=2))) for n in (3, 5))
     transposed = operator_type == "TRANSPOSE_CONV"
     dilations = (1, 1) if transposed else tuple(draw(st.lists(st.integers(1, 2), min_size=2, max_size=2)))
     pads = tuple(draw(st.integers(0, kernel[i % 2] - 1)) for i in range(4))
-    depth, outputs = draw(st.integers(1, 3)), draw(st.integers(1, 3))
+    depth, outputs = draw(st.integers(1, 3)), draw(st.sampled_from([1, 2, 3, 9]))
     groups = {"DEPTHWISE_CONV_2D": depth, "TRANSPOSE_CONV": 1}.get(operator_type) or draw(st.sampled_from([1, 1, 2]))
     inner = depth if operator_type != "DEPTHWISE_CONV_2D" else 1
     channels, outputs = inner * groups, outputs * groups
     extra = draw(st.integers(0, 3)), draw(st.integers(0, 3))
-    size = tuple((kernel[i] - 1) * dilations[i] + 1 + extra[i] for i in (0, 1))
+    size = tuple(
+        max((kernel[i] - 1) * dilations[i] + 1 - draw(st.sampled_from([0, pads[i] + pads[i + 2]])), 1) + extra[i]
+        for i in (0, 1)
+    )  # the padding alone may make room for the kernel
     low, high = RANGES[types[0]]
     image = rng.integers(low, high, (draw(st.integers(1, 2)), *size, channels), numpy_dtype(types[0]), endpoint=True)
     image = draw(st.sampled_from([image, np.full_like(image, low), np.full_like(image, high)]))
     weights = rng.integers(*RANGES[types[1]], (outputs, *kernel, inner), numpy_dtype(types[1]), endpoint=True)
+    weights = draw(st.sampled_from([weights, np.full_like(weights, RANGES[types[1]][0])]))
     symmetric = types[0] is DType.INT16
     per_channel = types[0] is not DType.UINT8 and draw(st.booleans())
     points = [draw(st.integers(0, 255))] * outputs if types[0] is DType.UINT8 else [0] * outputs
+    point = st.one_of(st.integers(low, high), st.sampled_from([low, high]))
     limit = draw(st.sampled_from([0, 5000, 2**31 - 1]))
     bias = rng.integers(-limit, limit, outputs, numpy_dtype(types[2]), endpoint=True)
     return Case(
-        operator_type, image, weights, bias, types, 0 if symmetric else draw(st.integers(low, high)), points,
-        (draw(SCALES), [draw(SCALES) for _ in range(outputs if per_channel else 1)], draw(SCALES)),
-        0 if symmetric else draw(st.integers(low, high)),
+        operator_type, image, weights, bias, types, 0 if symmetric else draw(point), points,
+        (draw(scales), [draw(scales) for _ in range(outputs if per_channel else 1)], draw(scales)),
+        0 if symmetric else draw(point),
         draw(st.sampled_from(["NONE", "RELU", "RELU6", "RELU_N1_TO_1"])), (strides, dilations, pads), groups,
     )  # fmt: skip
 

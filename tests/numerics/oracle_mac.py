@@ -7,7 +7,11 @@ from __future__ import annotations
 
 import struct
 from itertools import product
-from math import frexp
+from math import copysign, frexp, inf, isfinite
+
+
+class RefusedError(Exception):
+    """No kernel defines what is asked for."""
 
 
 def wrap(value: int, bits: int) -> int:
@@ -17,8 +21,11 @@ def wrap(value: int, bits: int) -> int:
 
 
 def single(value: float) -> float:
-    """The nearest float32."""
-    return struct.unpack("f", struct.pack("f", value))[0]
+    """The nearest float32; an infinity beyond the greatest."""
+    try:
+        return struct.unpack("f", struct.pack("f", value))[0]
+    except OverflowError:
+        return copysign(inf, value)
 
 
 def truncated(numerator: int, denominator: int) -> int:
@@ -39,13 +46,17 @@ def half_even(value: float) -> int:
 
 
 def decompose(real: float) -> tuple[int, int]:
-    """Mantissa in Q31 and left shift."""
+    """Mantissa in Q31 and left shift; kernels shift left by 30 at most."""
+    if not isfinite(real):
+        raise RefusedError
     if real == 0:
         return 0, 0
     fraction, exponent = frexp(real)
     mantissa = half_away(fraction * 2**31)
     if mantissa == 2**31:
         mantissa, exponent = 2**30, exponent + 1
+    if exponent > 30:
+        raise RefusedError
     return (0, 0) if exponent < -31 else (mantissa, exponent)
 
 
@@ -88,11 +99,13 @@ def wide(acc: int, real: float) -> int:
     mantissa, shift = decompose(real)
     reduced = (mantissa + 2**15) >> 16 if mantissa < 0x7FFF0000 else 0x7FFF
     total = 15 - shift
+    if total < 1:
+        raise RefusedError
     return (acc * reduced + (1 << (total - 1))) >> total
 
 
 def float_even(acc: int, scale: float) -> int:
-    return half_even(single(single(float(acc)) * scale))
+    return half_even(clamp(single(single(float(acc)) * scale), -(2.0**31), 2.0**31))
 
 
 def real_double(left: float, right: float, result: float) -> float:

@@ -6,7 +6,11 @@ Every function works on one element; nothing here calls the code under test. `Fr
 from __future__ import annotations
 
 from fractions import Fraction
+from itertools import product
+from math import ceil, exp, floor, log
 
+HALF = Fraction(1, 2)
+GREATEST = (2.0 - 2.0**-23) * 2.0**127
 RANGES = {"int8": (-128, 127), "uint8": (0, 255), "int16": (-32768, 32767), "uint16": (0, 65535)}
 
 
@@ -62,12 +66,14 @@ def global_average(values: list[int], scales: tuple[Fraction, Fraction], zeros: 
     return requantize(sum(values) - zeros[0] * len(values), multiplier, zeros[1], dtype)
 
 
-def average(values: list[int], scales: tuple[Fraction, Fraction], zeros: tuple[int, int], dtype: str) -> int:
-    """Mean of a window; the zero point is added before the rounding."""
+def average(
+    values: list[int], scales: tuple[Fraction, Fraction], zeros: tuple[int, int], dtype: str, count: int = 0
+) -> int:
+    """Mean of a window of `count` elements, of those in the image where 0; the zero point is added, then it rounds."""
     mean = Fraction(0)
     for value in values:
         mean = single(mean + dequantize(value, scales[0], zeros[0]))
-    mean = single(mean / len(values))
+    mean = single(mean / (count or len(values)))
     return clamp(round(single(single(mean / scales[1]) + zeros[1])), *RANGES[dtype])
 
 
@@ -76,3 +82,76 @@ def dynamic(values: list[Fraction]) -> tuple[list[int], Fraction, int]:
     scale = single(single(high - low) / 255) if high > low else Fraction(1)
     zero = round(clamp(single(-low / scale), 0, 255))
     return [quantize(v, scale, zero, "uint8") for v in values], scale, zero
+
+
+# --- rows and images ------------------------------------------------------------------------------------
+
+
+def softmax(row: list[int], scale: float, result: tuple[Fraction, int], dtype: str) -> list[int]:
+    """Exponentials of distances to the greatest, as large as their sum allows, added in float32 in order."""
+    low, high = RANGES[dtype]
+    room = log(GREATEST / len(row)) - 5
+    shift = max(0.0, room) / scale
+    top = max(row)
+    powers = [single(exp((v - top + shift) * scale)) for v in row]
+    total = Fraction(0)
+    for p in powers:
+        total = single(total + p)
+    steps = floor(single(1 / result[0]))
+    found = []
+    for p in powers:
+        scaled = single(p * steps)
+        if scaled <= GREATEST:
+            found.append(clamp(round(single(scaled / total)) + result[1], low, high))
+        else:  # x86 makes 0 of an infinity without sign, and the least of 32 bits with one; the zero point may wrap it
+            made = result[1] if low == 0 else result[1] % 2**32 - 2**31
+            found.append(clamp(made, low, high))
+    return found
+
+
+def window(image, y: int, x: int, geometry) -> list:
+    """Elements of one channel that a window reads; `geometry`: kernel, strides, dilations, (top, left)."""
+    kernel, strides, dilations, pads = geometry
+    places = (
+        (y * strides[0] - pads[0] + ky * dilations[0], x * strides[1] - pads[1] + kx * dilations[1])
+        for ky, kx in product(range(kernel[0]), range(kernel[1]))
+    )
+    return [image[i][j] for i, j in places if 0 <= i < len(image) and 0 <= j < len(image[0])]
+
+
+def place(position: int, size: int, wanted: int, mode: str) -> Fraction:
+    """Where a result pixel lies in the image along one axis."""
+    ratio = single(Fraction(wanted, size))
+    if mode == "align_corners":
+        return single(Fraction(position * (size - 1), max(wanted - 1, 1)))
+    if mode == "asymmetric":
+        return single(position / ratio)
+    if mode == "pytorch_half_pixel" and wanted == 1:
+        return Fraction(0)
+    return single(single((position + HALF) / ratio) - HALF)
+
+
+NEAREST = {
+    "round_prefer_floor": lambda p: ceil(single(p - HALF)), "round_prefer_ceil": lambda p: floor(single(p + HALF)),
+    "floor": floor, "ceil": ceil,
+}  # fmt: skip
+
+
+def nearest(position: int, size: int, wanted: int, mode: str, rounding: str) -> int:
+    return clamp(NEAREST[rounding](place(position, size, wanted, mode)), 0, size - 1)
+
+
+def bilinear(image, at: tuple[int, int], wanted: tuple[int, int], mode: str) -> Fraction:
+    """The float32 mean of four pixels of one channel; `image` holds fractions."""
+    ends = []
+    for position, size, count in zip(at, (len(image), len(image[0])), wanted, strict=True):
+        p = clamp(place(position, size, count, mode), 0, size - 1)
+        first = floor(p)
+        second = min(first + 1, size - 1)
+        weights = (HALF, HALF) if first == second else (single(abs(p - second)), single(abs(p - first)))
+        ends.append(((first, second), weights))
+    total = Fraction(0)
+    for i, j in product((0, 1), repeat=2):
+        weight = single(ends[1][1][j] * ends[0][1][i])
+        total = single(total + single(weight * image[ends[0][0][i]][ends[1][0][j]]))
+    return total

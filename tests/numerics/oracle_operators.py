@@ -7,8 +7,9 @@ are wider than any of the kernels', so every place where a kernel wraps or satur
 from __future__ import annotations
 
 from itertools import product
+from math import sqrt
 
-from oracle_mac import clamp, decompose, half_away, high_multiply, shift_away, single, truncated, wrap
+from oracle_mac import RefusedError, clamp, decompose, half_away, high_multiply, shift_away, single, truncated, wrap
 
 INT8, UINT8, INT16 = (-128, 127), (0, 255), (-32768, 32767)
 
@@ -55,27 +56,72 @@ def multiplication(a, b, quant, limits, scale=double) -> int:
     return clamp(scaled((a - z1) * (b - z2), real, scale) + z3, *limits)
 
 
-def squared_difference(a, b, quant, limits) -> int:
+def squared_difference(a, b, quant, limits, scale=double) -> int:
     (s1, z1), (s2, z2), (s3, z3) = [(single(s), z) for s, z in quant]
     twice = 2 * max(s1, s2)
-    d = scaled((a - z1) << 7, s1 / twice) - scaled((b - z2) << 7, s2 / twice)
-    return clamp(scaled(wrap(d * d, 32), twice * twice / single((1 << 14) * s3)) + z3, *limits)
+    d = scaled((a - z1) << 7, s1 / twice, scale) - scaled((b - z2) << 7, s2 / twice, scale)
+    return clamp(scaled(wrap(d * d, 32), twice * twice / single((1 << 14) * s3), scale) + z3, *limits)
 
 
-def prelu(a, b, quant, limits) -> int:
+def division(a, b, quant, limits) -> int:
+    """By a fixed-point reciprocal; shifts that C leaves undefined as x86 and Arm do them."""
     (s1, z1), (s2, z2), (s3, z3) = [(single(s), z) for s, z in quant]
-    if a >= z1:
-        return clamp(scaled(a - z1, single(s1 / s3)) + z3, *limits)
-    return clamp(scaled((a - z1) * (b - z2), single(single(s1 * s2) / s3)) + z3, *limits)
+    product = single(s2 * s3)
+    if not product:
+        raise RefusedError
+    mantissa, shift = decompose(single(s1 / product))
+    numerator, divisor = a - z1, b - z2
+    if divisor < 0:
+        numerator, divisor = -numerator, -divisor
+    zeros = 32 - divisor.bit_length()
+    inverse = left(newton(wrap((divisor << zeros) - 2**31, 32), 32), 1, 32)
+    room = 32 - (numerator if numerator >= 0 else -2 * numerator - 1).bit_length() - (numerator >= 0)
+    value = high_multiply(high_multiply(numerator << room, inverse), mantissa)
+    right = 31 - zeros + room - shift
+    value = shift_away(value, right) if 0 <= right < 32 else (value >> (right & 31)) + (value >= 0)
+    return clamp(value + z3, *limits)
 
 
-def leaky_relu(a, alpha, quant, limits) -> int:
+def compared(a, b, quant, scale=double) -> tuple[int, int]:
+    """Both operands as reals with eight more bits."""
+    (s1, z1), (s2, z2) = [(single(s), z) for s, z in quant]
+    return scaled((a - z1) << 8, s1, scale), scaled((b - z2) << 8, s2, scale)
+
+
+def magnitude(a, quant, limits, scale=double) -> int:
+    (s1, z1), (s2, z2) = [(single(s), z) for s, z in quant]
+    value = abs(a - z1)
+    return clamp((value if s1 == s2 else scaled(value, single(s1 / s2), scale)) + z2, *limits)
+
+
+def inverse_square_root(a, quant, scale=double) -> int:
+    """int8."""
+    (s1, z1), (s2, z2) = [(single(s), z) for s, z in quant]
+    mantissa, shift = decompose(1 / single(single(sqrt(s1)) * s2))
+    if a < z1:
+        raise RefusedError
+    if a == z1:
+        return INT8[1]
+    root, right = inverse_root(a - z1)
+    value = scale(1, root, 20 - right)
+    return clamp((scale(value, mantissa, shift - 20) if shift >= -11 else 0) + z2, *INT8)
+
+
+def prelu(a, b, quant, limits, scale=double) -> int:
+    (s1, z1), (s2, z2), (s3, z3) = [(single(s), z) for s, z in quant]
+    flat, steep = decompose(single(s1 / s3)), decompose(single(single(s1 * s2) / s3))
+    value = scale(a - z1, *flat) if a >= z1 else scale((a - z1) * (b - z2), *steep)
+    return clamp(value + z3, *limits)
+
+
+def leaky_relu(a, alpha, quant, limits, scale=double) -> int:
     (s1, z1), (s2, z2) = [(single(s), z) for s, z in quant]
     alpha = single(alpha)
+    flat, steep = decompose(single(s1 / s2)), decompose(single(single(s1 * abs(alpha)) / s2))
     if a >= z1:
-        return clamp(scaled(a - z1, single(s1 / s2)) + z2, *limits)
-    steep = scaled(a - z1, single(single(s1 * abs(alpha)) / s2))
-    return clamp((-steep if alpha < 0 else steep) + z2, *limits)
+        return clamp(scale(a - z1, *flat) + z2, *limits)
+    value = scale(a - z1, *steep)
+    return clamp((-value if alpha < 0 else value) + z2, *limits)
 
 
 def requantized(a, quant, limits, scale=double) -> int:
@@ -83,26 +129,28 @@ def requantized(a, quant, limits, scale=double) -> int:
     return clamp(scaled(a - z1, s1 / s2, scale) + z2, *limits)
 
 
-def relu(a, quant, low, high) -> int:
-    """`low`, `high`: limits as reals, None for none."""
+def relu(a, quant, bounds, limits, scale=double) -> int:
+    """`bounds`: as reals, None for none."""
     (s1, z1), (s2, z2) = [(single(s), z) for s, z in quant]
-    bottom = max(-128, z2 + half_away(single(low / s2)))
-    top = 127 if high is None else min(127, z2 + half_away(single(high / s2)))
-    return clamp(scaled(a - z1, single(s1 / s2)) + z2, bottom, top)
+    bottom = max(limits[0], z2 + half_away(single(bounds[0] / s2)))
+    top = limits[1] if bounds[1] is None else min(limits[1], z2 + half_away(single(bounds[1] / s2)))
+    return min(max(scaled(a - z1, single(s1 / s2), scale) + z2, bottom), top)
 
 
-def hard_swish(a, quant) -> int:
+def hard_swish(a, quant, limits) -> int:
     (s1, z1), (s2, z2) = [(single(s), z) for s, z in quant]
     fine = single(s1 / 128)
     out_m, out_shift = decompose(single(fine / s2))
     gate_m, gate_shift = decompose(single(fine / single(3 / 32768)))
+    if out_shift > 0:
+        raise RefusedError
     x = wrap((a - z1) * 128, 16)
     y = clamp(x << max(gate_shift - 1, 0), *INT16)
     y = high16(y, half_mantissa(gate_m))
     y = clamp(y << 1, *INT16) if gate_shift > 0 else shift_away(y, -gate_shift)
     y = (y + 32768) >> 1
     product = min(truncated(y * high16(x, half_mantissa(out_m)), 2**15), 32767)
-    return clamp(shift_away(product, -out_shift) + z2, *INT8)
+    return clamp(shift_away(product, -out_shift) + z2, *limits)
 
 
 def half_mantissa(m: int) -> int:
@@ -120,7 +168,7 @@ def high16(a: int, b: int) -> int:
 
 
 def pool(image, y, x, c, window, average, limits) -> int:
-    """One element; `window`: (rows, columns), (steps), (top, left)."""
+    """One element; `window`: (rows, columns), (steps), (top, left); bytes without sign round halves up."""
     (rows, columns), (step_y, step_x), (top, left) = window
     y0, x0 = y * step_y - top, x * step_x - left
     inside = [
@@ -141,7 +189,7 @@ def mean(values, quant, limits, divide=True, scale=double) -> int:
     if divide:
         more = min(n.bit_length() - 1, 32, 31 + shift)
         mantissa, shift = (mantissa << more) // n, shift - more
-    return clamp(scale(sum(values) - n * z1, mantissa, shift) + z2, *limits)
+    return clamp(scale(wrap(sum(values) - n * z1, 32), mantissa, shift) + z2, *limits)
 
 
 def real_sum(values, quant, limits) -> int:
@@ -244,12 +292,15 @@ def tanh(a: int, integer_bits: int, bits: int) -> int:
     return -t if a < 0 else t
 
 
-def softmax(row: list[int], scale: float, beta: float, limits: tuple[int, int]) -> list[int]:
-    mantissa, shift = decompose(min(beta * single(scale) * 2**26, 2**31 - 1.0))
+def softmax(row: list[int], scale: float, beta: float, limits: tuple[int, int], scale_by=double) -> list[int]:
+    single_rounding = scale_by is one_rounding
+    mantissa, shift = decompose(min(beta * single(scale) * 2**26, 2.0 ** (30 if single_rounding else 31) - 1.0))
+    if shift < 0:
+        raise RefusedError
     reach = 31 * 2**26 // 2**shift
     top = max(row)
-    powers = [exp_of_negative(double(v - top, mantissa, shift), 5, 32) if top - v <= reach else None for v in row]
-    total = sum(shift_away(p, 12) for p in powers if p is not None)
+    powers = [exp_of_negative(scale_by(v - top, mantissa, shift), 5, 32) if top - v <= reach else None for v in row]
+    total = sum(shift_away(p, 12) for p in powers if p is not None) % 2**32
     zeros = 32 - total.bit_length()
     inverse = left(newton(wrap((total << zeros) - 2**31, 32), 32), 1, 32)
     right = 12 - zeros + 31 - 8
@@ -274,10 +325,12 @@ def inverse_root(value: int) -> tuple[int, int]:
     return (x << -shift, 0) if shift < 0 else (x, shift)
 
 
-def l2_normalized(row: list[int], zero: int) -> list[int]:
-    """An int8 row in 1/128."""
+def l2_normalized(row: list[int], zero: int, limits: tuple[int, int]) -> list[int]:
+    """A row in 1/128."""
     mantissa, right = inverse_root(sum((v - zero) ** 2 for v in row))
-    return [clamp(double(v - zero, mantissa, 7 - right), *INT8) for v in row]
+    if limits == UINT8:
+        return [clamp(double(128 * (v - zero), mantissa, -right) + 128, *limits) for v in row]
+    return [clamp(double(v - zero, mantissa, 7 - right), *limits) for v in row]
 
 
 def sigmoid_by_table(a: int, table: list[int]) -> int:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -60,38 +61,68 @@ def prepare_sum(node: Node) -> Run:
     sign = 1 if node.op.type == "ADD" else -1
     if not _operands_are_quantized(node):
         return _plain(node, np.add if sign > 0 else np.subtract)
-    if node.input(0).dtype.bits == 16 and _power_of_two_scales(node):
+    if shifts_words(node):
         return _shifted_sum(node, sign)
-    zeros = (node.zero_point(node.input(0)), node.zero_point(node.input(1)), node.zero_point(node.outputs[0]))
-    first, second, last, left = _sum_scalings(node)
-    limits = node.activation_range(node.outputs[0])
+    rule = scaled_sum(node)
     if node.input(0).dtype.bits == 16:
-        numbers = np.array([*zeros, left, sign, *limits], np.int64)
-        return _broadcasting(node, lambda a, b: _summed16(a, b, first.packed, second.packed, last.packed, numbers))
-
-    def formula(a: Array, b: Array) -> Array:
-        total = first.apply((a - zeros[0]) << left) + sign * second.apply((b - zeros[1]) << left)
-        return last.apply(wrapped(total)) + zeros[2]
-
-    return tabulated_pairs(node, narrowed(formula, node, limits))
+        return _broadcasting(node, rule.words)
+    return tabulated_pairs(node, narrowed(rule.total, node, rule.limits))
 
 
-def _sum_scalings(node: Node) -> tuple[Scaling, Scaling, Scaling, int]:
+@dataclass(frozen=True)
+class ScaledSum:
+    """A quantized sum: both operands shifted left and scaled alike, added, and scaled to the result.
+
+    Args:
+        zeros: zero points of the operands and of the result.
+        lefts: bits that each operand is shifted left.
+        scalings: of the operands and of the sum.
+        sign: 1 adds, -1 subtracts.
+        limits: clamp of the result.
+    """
+
+    zeros: tuple[int, int, int]
+    lefts: tuple[int, int]
+    scalings: tuple[Scaling, Scaling, Scaling]
+    sign: int
+    limits: tuple[int, int]
+
+    def total(self, a: Array, b: Array) -> Array:
+        """Return int64 results before the clamp, for int64 values of operands."""
+        first, second, last = self.scalings
+        scaled_a = first.apply((a - self.zeros[0]) << self.lefts[0])
+        scaled_b = second.apply((b - self.zeros[1]) << self.lefts[1])
+        return last.apply(wrapped(scaled_a + self.sign * scaled_b)) + self.zeros[2]
+
+    def words(self, a: Array, b: Array) -> Array:
+        """Return the int16 results of two int16 operands of one shape."""
+        numbers = np.array([*self.zeros, *self.lefts, self.sign, *self.limits], np.int64)
+        first, second, last = (s.packed for s in self.scalings)
+        x, y = (np.ascontiguousarray(v).reshape(-1) for v in (a, b))
+        return _summed16(x, y, first, second, last, numbers).reshape(a.shape)
+
+
+def scaled_sum(node: Node) -> ScaledSum:
+    """Return the rule of a quantized ADD or SUB."""
     scales = [scale32(node, node.input(i)) for i in (0, 1)]
     result = scale32(node, node.outputs[0])
     left = _HEADROOM[node.input(0).dtype.bits]
     twice = float(np.float32(2) * max(scales))
     first, second = (scaling(node, float(s) / twice) for s in scales)
-    return first, second, scaling(node, twice / float(np.float32(1 << left) * result)), left
+    last = scaling(node, twice / float(np.float32(1 << left) * result))
+    zeros = (node.zero_point(node.input(0)), node.zero_point(node.input(1)), node.zero_point(node.outputs[0]))
+    sign = 1 if node.op.type == "ADD" else -1
+    return ScaledSum(zeros, (left, left), (first, second, last), sign, node.activation_range(node.outputs[0]))
 
 
-def _power_of_two_scales(node: Node) -> bool:
-    """Whether 16-bit scales are powers of two, and the file asks for the kernel that shifts.
+def shifts_words(node: Node) -> bool:
+    """Whether the operands have 16 bits, scales are powers of two, and the file asks for the kernel that shifts.
 
     Source: TFLite kernels/add.cc, Prepare (CheckedLog2 of all three scales).
     """
     tensors = (node.input(0), node.input(1), node.outputs[0])
-    if not node.attributes.get("pot_scale_int16", True) or any(node.zero_point(t) for t in tensors):
+    is_asked = tensors[0].dtype.bits == 16 and node.attributes.get("pot_scale_int16", True)
+    if not is_asked or any(node.zero_point(t) for t in tensors):
         return False
     logs = [np.log2(node.scale(t)) for t in tensors]
     return all(abs(v - round(v)) < 1e-3 for v in logs)
@@ -125,12 +156,12 @@ def _broadcasting(node: Node, function: Function2) -> Run:
 
 @kernel
 def _summed16(a: Array, b: Array, first: Array, second: Array, last: Array, numbers: Array) -> Array:
-    """Return the scaled sum; `numbers` are three zero points, headroom, sign, and the limits."""
-    zero_a, zero_b, zero_out, left, sign, low, high = numbers
+    """Return the scaled sum; `numbers` are three zero points, two shifts to the left, sign, and the limits."""
+    zero_a, zero_b, zero_out, left_a, left_b, sign, low, high = numbers
     out = np.empty(a.size, np.int16)
     for i in range(a.size):
-        x = scaled((np.int64(a[i]) - zero_a) << left, first)
-        y = scaled((np.int64(b[i]) - zero_b) << left, second)
+        x = scaled((np.int64(a[i]) - zero_a) << left_a, first)
+        y = scaled((np.int64(b[i]) - zero_b) << left_b, second)
         out[i] = np.int16(min(max(scaled(x + sign * y, last) + zero_out, low), high))
     return out
 
@@ -204,7 +235,7 @@ def prepare_quotient(node: Node) -> Run:
         flipped = np.where(divisor < 0, -1, 1)
         inverse, above = gemmlowp.reciprocal(np.abs(divisor), 31)
         numerator = numerator * flipped
-        headroom = gemmlowp.leading_zeros(np.abs(numerator) * 2 - (numerator < 0))
+        headroom = np.minimum(gemmlowp.leading_zeros(np.abs(numerator) * 2 - (numerator < 0)), 31)  # but the sign
         high = gemmlowp.high_product(gemmlowp.wrap(numerator << headroom, 32), inverse)
         quotient = gemmlowp.high_product(high, mantissa)
         return gemmlowp.machine_rounding_shift(quotient, above + headroom - shift) + zero_out

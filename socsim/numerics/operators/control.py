@@ -25,7 +25,7 @@ def _body(node: Node, attribute: str) -> Callable[..., tuple[Array, ...]]:
     position = node.attributes.get(attribute)
     if position is None or not 0 <= position < len(node.graph.subgraphs):
         raise NumericsError(f"{node.where}: its {attribute} {position} is not one of the graph's subgraphs")
-    body = Executable(node.graph.subgraphs[position], node.profile, state=node.state)
+    body = Executable(node.graph.subgraphs[position], node.profile, state=node.state, team=node.team)
 
     def call(*operands: Array) -> tuple[Array, ...]:
         values = body.run(dict(zip(body.graph.inputs, operands, strict=True)))

@@ -123,6 +123,8 @@ def prepare_rsqrt(node: Node) -> Run:
     if tensor.dtype.bits == 16:
         top = np.float32(32767) * scale_out
         return _not_negative(node, by_function(node, lambda x: np.where(x <= 0, top, _reciprocal_root(np.abs(x)))))
+    if tensor.dtype is not DType.INT8:
+        raise unsupported(node, tensor)
     zero_in, zero_out = node.zero_point(tensor), node.zero_point(node.outputs[0])
     roots = _integer_roots(node, 1.0 / float(np.sqrt(scale32(node, tensor)) * scale_out))
     greatest = int(np.iinfo(np.int8).max)

@@ -36,6 +36,11 @@ def parameters(node: Node, *names: str, first: int = 1) -> Callable[[Sequence[Ar
     return find
 
 
+def _contiguous(values: Array) -> Array:
+    """Return an array in C order; scalars stay scalars, which `np.ascontiguousarray` makes vectors of."""
+    return np.asarray(values, order="C")
+
+
 @implements("RESHAPE", "SQUEEZE", "EXPAND_DIMS", "IDENTITY")
 def prepare_view(node: Node) -> Run:
     """The same elements under the result's shape."""
@@ -61,14 +66,14 @@ def prepare_rank(node: Node) -> Run:
 def prepare_transpose(node: Node) -> Run:
     """Axes in another order."""
     find = parameters(node, "permutation")
-    return lambda *x: (np.ascontiguousarray(np.transpose(x[0], [int(a) for a in find(x)[0]])),)
+    return lambda *x: (_contiguous(np.transpose(x[0], [int(a) for a in find(x)[0]])),)
 
 
 @implements("REVERSE")
 def prepare_reverse(node: Node) -> Run:
     """Elements of some axes in reverse."""
     find = parameters(node, "axes")
-    return lambda *x: (np.ascontiguousarray(np.flip(x[0], tuple(int(a) for a in np.atleast_1d(find(x)[0])))),)
+    return lambda *x: (_contiguous(np.flip(x[0], tuple(int(a) for a in np.atleast_1d(find(x)[0])))),)
 
 
 @implements("SPLIT")
@@ -78,7 +83,7 @@ def prepare_split(node: Node) -> Run:
     if axis is None:
         raise NumericsError(f"{node.where}: its axis is computed; a constant is required")
     ends = np.cumsum([t.shape[axis] for t in node.outputs])[:-1]
-    return lambda x, *_: tuple(np.ascontiguousarray(part) for part in np.split(x, ends, axis=axis))
+    return lambda x, *_: tuple(_contiguous(part) for part in np.split(x, ends, axis=axis))
 
 
 @implements("PACK")
@@ -92,7 +97,7 @@ def prepare_pack(node: Node) -> Run:
 def prepare_unpack(node: Node) -> Run:
     """Slices along an axis, which goes."""
     axis = node.attributes["axis"]
-    return lambda x: tuple(np.ascontiguousarray(part) for part in np.moveaxis(x, axis, 0))
+    return lambda x: tuple(_contiguous(part) for part in np.moveaxis(x, axis, 0))
 
 
 @implements("SLICE")
@@ -106,7 +111,7 @@ def prepare_slice(node: Node) -> Run:
         ends = [n if s == -1 else b + s for b, s, n in zip(begin, size, x.shape, strict=True)]
         if any(not 0 <= b <= e <= n for b, e, n in zip(begin, ends, x.shape, strict=True)):
             raise NumericsError(f"{node.where}: from {begin.tolist()}, size {size.tolist()} is outside {x.shape}")
-        return (np.ascontiguousarray(x[tuple(slice(int(b), int(e)) for b, e in zip(begin, ends, strict=True))]),)
+        return (_contiguous(x[tuple(slice(int(b), int(e)) for b, e in zip(begin, ends, strict=True))]),)
 
     return run
 
@@ -244,7 +249,7 @@ def prepare_tile(node: Node) -> Run:
 def prepare_broadcast(node: Node) -> Run:
     """Repetition of dimensions of one."""
     shape = node.outputs[0].shape
-    return lambda x, *_: (np.ascontiguousarray(np.broadcast_to(x, shape)),)
+    return lambda x, *_: (_contiguous(np.broadcast_to(x, shape)),)
 
 
 @implements("FILL")

@@ -12,6 +12,7 @@ import numpy as np
 
 from socsim.errors import NumericsError
 from socsim.numerics.fixed_point import quantize_multiplier
+from socsim.numerics.jit import kernel
 from socsim.numerics.node import implements, implements_for
 from socsim.numerics.operators.operands import (
     is_quantized,
@@ -84,13 +85,12 @@ def _scaled_sum(node: Node) -> Run:
     multiplier = _scaling(node, count)
     offset, zero = count * node.zero_point(tensor), node.zero_point(result)
     formula = narrowed(lambda total: multiplier.apply(wrapped(total - offset)) + zero, node)
-    return lambda x, *_: (formula(np.asarray(np.sum(x, axis=axes, dtype=np.int64))).reshape(result.shape),)
+    return lambda x, *_: (formula(integer_sums(x, axes)).reshape(result.shape),)
 
 
 @implements_for("ruy", "SUM")
-@implements_for("xnnpack", "SUM")
 def prepare_real_sum(node: Node) -> Run | None:
-    """Quantized sums scaled in float32; XNNPACK leaves them to LiteRT's optimized kernel.
+    """Quantized sums scaled in float32.
 
     Source: TFLite kernels/internal/optimized/reduce.h, QuantizedMeanOrSum.
     """
@@ -106,7 +106,31 @@ def prepare_real_sum(node: Node) -> Run | None:
         return to_int32(rounded(total.astype(np.float32) * scale + bias)) + zero
 
     finish = narrowed(formula, node)
-    return lambda x, *_: (finish(np.asarray(np.sum(x, axis=axes, dtype=np.int64))).reshape(result.shape),)
+    return lambda x, *_: (finish(integer_sums(x, axes)).reshape(result.shape),)
+
+
+def integer_sums(values: Array, axes: tuple[int, ...]) -> Array:
+    """Return int64 sums of integers over axes, which the result lacks."""
+    kept = [i for i in range(values.ndim) if i not in axes]
+    first = min(axes, default=0)
+    if sorted(axes) != list(range(first, first + len(axes))) or not values.size:
+        return np.asarray(np.sum(values, axis=axes, dtype=np.int64))
+    outer, inner = prod(values.shape[:first]), prod(values.shape[first + len(axes) :])
+    blocks = np.ascontiguousarray(values).reshape(outer, -1, inner)
+    return _summed(blocks).reshape([values.shape[i] for i in kept])
+
+
+@kernel
+def _summed(blocks: Array) -> Array:
+    """Return sums [outer, inner] of integers [outer, n, inner]."""
+    out = np.zeros((blocks.shape[0], blocks.shape[2]), np.int64)
+    for b in range(blocks.shape[0]):
+        target = out[b]
+        for r in range(blocks.shape[1]):
+            row = blocks[b, r]
+            for c in range(target.size):
+                target[c] += np.int64(row[c])
+    return out
 
 
 def _scaling(node: Node, count: int) -> Scaling:

@@ -71,12 +71,26 @@ def prepare_bilinear(node: Node) -> Run:
         return lambda x, *_: (_interpolated(np.ascontiguousarray(x), fixed_y, fixed_x, up),)
     if tensor.dtype not in (DType.UINT8, DType.FLOAT32):
         raise unsupported(node, tensor)
+    return real_bilinear(node, weights_first=False)
+
+
+def real_bilinear(node: Node, *, weights_first: bool) -> Run:
+    """Return the bilinear resize of pixels in float32; integers are rounded half up.
+
+    Args:
+        node: the operator.
+        weights_first: whether the two weights of a pixel are multiplied with each other before they are with the
+            pixel, as in optimized_ops.h; the reference goes from left to right.
+    """
+    tensor = node.input(0)
+    shape, result = _checked(node)
     (rows, weight_y), (columns, weight_x) = (_real_coordinates(node, shape[i], result[i]) for i in (1, 2))
     half = np.float32(0.5 if tensor.dtype is DType.UINT8 else 0.0)
+    interpolate = _interpolated_by_products if weights_first else _interpolated_real
 
     def run(x: Array, *_: Array) -> tuple[Array, ...]:
         out = np.empty(result, x.dtype)
-        _interpolated_real(np.ascontiguousarray(x), (rows, columns), (weight_y, weight_x), half, out)
+        interpolate(np.ascontiguousarray(x), (rows, columns), (weight_y, weight_x), half, out)
         return (out,)
 
     return run
@@ -150,4 +164,25 @@ def _interpolated_real(
                     total += np.float32(x[b, y1, x0, c]) * fy * (one - fx)
                     total += np.float32(x[b, y0, x1, c]) * (one - fy) * fx
                     total += np.float32(x[b, y1, x1, c]) * fy * fx
+                    out[b, oy, ox, c] = total + half
+
+
+@kernel
+def _interpolated_by_products(
+    x: Array, index: tuple[Array, Array], weight: tuple[Array, Array], half: np.float32, out: Array
+) -> None:
+    """Write what `_interpolated_real` does with products of weights, the pixels of a row one after the other."""
+    one = np.float32(1)
+    rows, columns = index
+    for b in range(out.shape[0]):
+        for oy in range(out.shape[1]):
+            y0, y1, fy = rows[0, oy], rows[1, oy], weight[0][oy]
+            for ox in range(out.shape[2]):
+                x0, x1, fx = columns[0, ox], columns[1, ox], weight[1][ox]
+                w00, w01, w10, w11 = (one - fy) * (one - fx), (one - fy) * fx, fy * (one - fx), fy * fx
+                for c in range(out.shape[3]):
+                    total = np.float32(x[b, y0, x0, c]) * w00
+                    total += np.float32(x[b, y0, x1, c]) * w01
+                    total += np.float32(x[b, y1, x0, c]) * w10
+                    total += np.float32(x[b, y1, x1, c]) * w11
                     out[b, oy, ox, c] = total + half

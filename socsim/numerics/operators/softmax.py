@@ -207,7 +207,7 @@ def _log_softmax8(node: Node) -> Run:
     def run(x: Array) -> tuple[Array, ...]:
         rows = _rows(x)
         greatest, sums = _row_sums(rows, counted)
-        logs = gemmlowp.logarithm(sums, _SUM_BITS, _INTEGER_BITS)
+        logs = gemmlowp.logarithm(sums & np.int64(0xFFFFFFFF), _SUM_BITS, _INTEGER_BITS)  # wraps, read without sign
         least = np.maximum(-reach - 1, inverse.apply(logs - 2**31))
         distance = greatest[:, None] - rows
         value = gemmlowp.rounding_shift(gemmlowp.wrap(scaled[distance] - logs[:, None], 32), 22) + info.max

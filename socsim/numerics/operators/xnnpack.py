@@ -2,20 +2,26 @@
 
 Operands outside the ranges that XNNPACK takes go to the kernels that LiteRT falls back to.
 
-Source: google/XNNPACK src/microparams-init.c and src/indirection.c; verified against LiteRT 2.3.0 on x86.
+Source: google/XNNPACK src/microparams-init.c and src/indirection.c; ranges: LiteRT
+tflite/delegates/xnnpack/xnnpack_delegate.cc; verified against LiteRT 2.3.0 on x86.
 """
 
 from __future__ import annotations
 
+from math import prod
 from typing import TYPE_CHECKING
 
 import numpy as np
 
-from socsim.numerics.arrays import numpy_dtype
+from socsim.numerics.jit import kernel
 from socsim.numerics.node import implements_for
+from socsim.numerics.operators.operands import narrowed, scale32, tabulated, tabulated_pairs
+from socsim.numerics.operators.reductions import integer_sums
 from socsim.workload.dtypes import DType
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from socsim.numerics.arrays import Array
     from socsim.numerics.node import Node, Run
     from socsim.workload.graph import Tensor
@@ -32,17 +38,11 @@ def _is_short(*tensors: Tensor) -> bool:
     return one_scale and len(types) == 1 and types <= {DType.INT8, DType.UINT8}
 
 
-def _scale(node: Node, tensor: Tensor) -> np.float32:
-    return np.float32(node.scale(tensor))
-
-
-def _finished(node: Node, values: Array) -> tuple[Array, ...]:
-    """Return the result of integers or floats that are whole: zero point added, clamped."""
+def _finished(node: Node, formula: Callable[..., Array]) -> Callable[..., Array]:
+    """Return a formula of whole numbers with the result's zero point, clamp and type."""
     result = node.outputs[0]
-    low, high = node.activation_range(result)
     zero = node.zero_point(result)
-    made = np.clip(values, low - zero, high - zero) + zero
-    return (made.astype(numpy_dtype(result.dtype)).reshape(result.shape),)
+    return narrowed(lambda *values: formula(*values).astype(np.int64) + zero, node, node.activation_range(result))
 
 
 @implements_for("xnnpack", "ADD", "SUB")
@@ -52,19 +52,19 @@ def prepare_sum(node: Node) -> Run | None:
     result = node.outputs[0]
     if not _is_short(a, b, result):
         return None
-    ratios = [_scale(node, t) / _scale(node, result) for t in (a, b)]
+    ratios = [scale32(node, t) / scale32(node, result) for t in (a, b)]
     shift = _ADD_BITS - (int(np.frexp(max(ratios))[1]) - 1)
     if not (-10 <= _ADD_BITS - shift < 8 and min(ratios) >= 2.0**-10):
         return None
-    first, second = (np.int32(np.rint(np.ldexp(np.float64(r), shift))) for r in ratios)
+    first, second = (int(np.rint(np.ldexp(np.float64(r), shift))) for r in ratios)
     second = -second if node.op.type == "SUB" else second
-    za, zb = (np.int32(node.zero_point(t)) for t in (a, b))
+    za, zb = node.zero_point(a), node.zero_point(b)
 
-    def run(x: Array, y: Array) -> tuple[Array, ...]:
-        total = (x.astype(np.int32) - za) * first + (y.astype(np.int32) - zb) * second
-        return _finished(node, (total + np.int32(1 << (shift - 1))) >> np.int32(shift))
+    def formula(x: Array, y: Array) -> Array:
+        total: Array = ((x - za) * first + (y - zb) * second + (1 << (shift - 1))) >> shift
+        return total
 
-    return run
+    return tabulated_pairs(node, _finished(node, formula))
 
 
 @implements_for("xnnpack", "MUL")
@@ -74,34 +74,35 @@ def prepare_product(node: Node) -> Run | None:
     result = node.outputs[0]
     if not _is_short(a, b, result):
         return None
-    scale = _scale(node, a) * _scale(node, b) / _scale(node, result)
+    scale = scale32(node, a) * scale32(node, b) / scale32(node, result)
     if not 2.0**-16 <= scale < 2.0**8:
         return None
-    za, zb = (np.int32(node.zero_point(t)) for t in (a, b))
+    za, zb = node.zero_point(a), node.zero_point(b)
 
-    def run(x: Array, y: Array) -> tuple[Array, ...]:
-        product = (x.astype(np.int32) - za) * (y.astype(np.int32) - zb)
-        return _finished(node, np.rint(product.astype(np.float32) * scale))
+    def formula(x: Array, y: Array) -> Array:
+        whole: Array = np.rint(((x - za) * (y - zb)).astype(np.float32) * scale)
+        return whole
 
-    return run
+    return tabulated_pairs(node, _finished(node, formula))
 
 
-@implements_for("xnnpack", "MEAN")
+@implements_for("xnnpack", "MEAN", "SUM")
 def prepare_mean(node: Node) -> Run | None:
-    """Scale the sum in float32, rounded half to even."""
+    """Scale the sum in float32, add what the zero points leave, round half to even.
+
+    Source: google/XNNPACK src/operators/reduce-nd.c (y_zero_point), src/reference/unary-elementwise.cc.
+    """
     source, result = node.input(0), node.outputs[0]
     axes = tuple(node.attributes.get("axes") or ())
     if not _is_short(source, result) or not axes:
         return None
-    count = np.float32(np.prod([source.shape[i] for i in axes]))
-    scale = _scale(node, source) / _scale(node, result) / count
-    zero = node.zero_point(source)
-
-    def run(x: Array, *_: Array) -> tuple[Array, ...]:
-        total = (x.astype(np.int32) - np.int32(zero)).sum(axes, dtype=np.int32)
-        return _finished(node, np.rint(total.astype(np.float32) * scale))
-
-    return run
+    count = np.float32(prod(source.shape[i] for i in axes))
+    scale = scale32(node, source) / scale32(node, result)
+    if node.op.type == "MEAN":
+        scale = scale * (np.float32(1) / count)
+    offset = np.float32(node.zero_point(result)) - count * np.float32(node.zero_point(source)) * scale
+    finish = narrowed(lambda total: np.rint(total.astype(np.float32) * scale + offset).astype(np.int64), node)
+    return lambda x, *_: (finish(integer_sums(x, axes)).reshape(result.shape),)
 
 
 @implements_for("xnnpack", "QUANTIZE", "LEAKY_RELU")
@@ -110,18 +111,18 @@ def prepare_conversion(node: Node) -> Run | None:
     source, result = node.input(0), node.outputs[0]
     if not _is_short(source, result):
         return None
-    ratio = _scale(node, source) / _scale(node, result)
+    ratio = scale32(node, source) / scale32(node, result)
     slope = np.float32(node.attributes.get("alpha", 1.0)) * ratio
     if not (2.0**-8 <= ratio <= 2.0**7 and abs(slope) <= 2.0**7):
         return None
-    positive, negative = (np.int32(np.rint(np.float32(1 << _CONVERT_BITS) * r)) for r in (ratio, slope))
-    zero, half = np.int32(node.zero_point(source)), np.int32(1 << (_CONVERT_BITS - 1))
+    positive, negative = (int(np.rint(np.float32(1 << _CONVERT_BITS) * r)) for r in (ratio, slope))
+    zero, half = node.zero_point(source), 1 << (_CONVERT_BITS - 1)
 
-    def run(x: Array) -> tuple[Array, ...]:
-        value = x.astype(np.int32) - zero
-        return _finished(node, (value * np.where(value >= 0, positive, negative) + half) >> np.int32(_CONVERT_BITS))
+    def formula(q: Array) -> Array:
+        value = q - zero
+        return (value * np.where(value >= 0, positive, negative) + half) >> _CONVERT_BITS
 
-    return run
+    return tabulated(node, _finished(node, formula))
 
 
 @implements_for("xnnpack", "RESIZE_BILINEAR")
@@ -133,18 +134,15 @@ def prepare_resize(node: Node) -> Run | None:
     rows, columns = (_positions(node, source.shape[i], result.shape[i]) for i in (1, 2))
 
     def run(x: Array, *_: Array) -> tuple[Array, ...]:
-        wide = x.astype(np.int32)
-        top, bottom = (_blend(wide[:, r], columns, 2) for r in rows[:2])
-        weight = rows[2][:, None, None]
-        total = (top << np.int32(_WEIGHT_BITS)) + (bottom - top) * weight
-        half = np.int32(1 << (2 * _WEIGHT_BITS - 1))
-        return (((total + half) >> np.int32(2 * _WEIGHT_BITS)).astype(x.dtype),)
+        out = np.empty(result.shape, x.dtype)
+        _blend(np.ascontiguousarray(x), rows, columns, out)
+        return (out,)
 
     return run
 
 
-def _positions(node: Node, size: int, wanted: int) -> tuple[Array, Array, Array]:
-    """Return for each result element the two elements that it lies between, and the weight of the second."""
+def _positions(node: Node, size: int, wanted: int) -> Array:
+    """Return for each result element (first row, second, weight): what it lies between, and the second one's weight."""
     aligned = bool(node.attributes.get("align_corners")) and wanted > 1
     scale = np.float32(size - 1) / np.float32(wanted - 1) if aligned else np.float32(size) / np.float32(wanted)
     place = np.arange(wanted).astype(np.float32) * scale
@@ -153,10 +151,20 @@ def _positions(node: Node, size: int, wanted: int) -> tuple[Array, Array, Array]
     place = np.clip(place, np.float32(0), np.float32(size - 1))
     first = place.astype(np.int32)
     weight = np.rint((place - first.astype(np.float32)) * np.float32(1 << _WEIGHT_BITS)).astype(np.int32)
-    return first, np.minimum(first + 1, size - 1), weight
+    return np.stack([first, np.minimum(first + 1, size - 1), weight])
 
 
-def _blend(image: Array, columns: tuple[Array, Array, Array], axis: int) -> Array:
-    """Return columns between two each, with the weight's bits after the point."""
-    left, right = (image.take(c, axis=axis) for c in columns[:2])
-    return np.asarray((left << np.int32(_WEIGHT_BITS)) + (right - left) * columns[2][:, None])
+@kernel
+def _blend(x: Array, rows: Array, columns: Array, out: Array) -> None:
+    """Write images [B, H, W, C] between rows and columns as `_positions` gives them, in 32 bits."""
+    bits = np.int32(_WEIGHT_BITS)
+    half = np.int32(1) << np.int32(2 * _WEIGHT_BITS - 1)
+    for b in range(out.shape[0]):
+        for oy in range(out.shape[1]):
+            upper, lower, down = x[b, rows[0, oy]], x[b, rows[1, oy]], rows[2, oy]
+            for ox in range(out.shape[2]):
+                left, right, across = columns[0, ox], columns[1, ox], columns[2, ox]
+                for c in range(out.shape[3]):
+                    top = (np.int32(upper[left, c]) << bits) + np.int32(upper[right, c] - upper[left, c]) * across
+                    bottom = (np.int32(lower[left, c]) << bits) + np.int32(lower[right, c] - lower[left, c]) * across
+                    out[b, oy, ox, c] = ((top << bits) + (bottom - top) * down + half) >> (bits + bits)

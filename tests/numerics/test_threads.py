@@ -1,0 +1,246 @@
+"""Are results the same bits for any number of threads, size of blocks and split of the input?"""
+
+from __future__ import annotations
+
+import threading
+from dataclasses import replace
+from itertools import product
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from mac_cases import cases, graph_of
+from small_world import PROPERTY
+from threadpoolctl import threadpool_info, threadpool_limits
+
+import socsim as ss
+from socsim.errors import UsageError
+from socsim.numerics import gemm, ordered
+from socsim.numerics.executor import Executable
+from socsim.numerics.operators import convolution, depthwise, fully_connected, pooling, transpose_convolution
+from socsim.numerics.threads import SINGLE_BLAS, Team
+from socsim.workload.builder import GraphBuilder
+from socsim.workload.dtypes import DType
+from socsim.workload.graph import Graph, Quantization, TensorKind
+
+FROM = [
+    (gemm, "SHARED_MACS"), (convolution, "SHARED_MACS"), (depthwise, "_SHARED_MACS"), (ordered, "_SHARED_MACS"),
+    (fully_connected, "_SHARED_ELEMENTS"), (transpose_convolution, "_SHARED_ELEMENTS"), (pooling, "_SHARED_TAPS"),
+]  # fmt: skip
+BLOCKS = [
+    (convolution, "_BLOCK_ELEMENTS"), (depthwise, "_BLOCK_ELEMENTS"), (transpose_convolution, "_BLOCK_ELEMENTS"),
+    (pooling, "_BLOCK_TAPS"),
+]  # fmt: skip
+TEAMS = {n: Team(n) for n in range(1, 6)}
+
+
+def shared_run(graph: Graph, image, threads: int, block: int):
+    """The result with blocks of at most about `block` elements, every one of them shared however small it is."""
+    with pytest.MonkeyPatch.context() as patch:
+        for module, name in FROM:
+            patch.setattr(module, name, 0)
+        for module, name in BLOCKS:
+            patch.setattr(module, name, block)
+        return run(graph, image, TEAMS[threads])
+
+
+def run(graph: Graph, image, team: Team = TEAMS[1]):
+    return Executable(graph, team=team).run({"x": image})[graph.outputs[0]]
+
+
+THREADS, BLOCK = st.integers(1, 5), st.sampled_from([1, 7, 40, 1 << 16])
+
+
+@pytest.mark.parametrize("operator_type", ["CONV_2D", "DEPTHWISE_CONV_2D", "TRANSPOSE_CONV"])
+@pytest.mark.parametrize("layout", ["NHWC", "NCHW"])
+@PROPERTY
+@given(data=st.data(), threads=THREADS, block=BLOCK)
+def test_convolutions_are_the_same_for_any_threads_blocks_and_split(operator_type, layout, data, threads, block):
+    case = data.draw(cases(operator_type))
+    if min(case.size) < 1:
+        return
+
+    def images(numbers):
+        """The operator on some of the images, as a graph and its input."""
+        chosen = replace(case, image=np.ascontiguousarray(case.image[numbers]))
+        order = (0, 1, 2, 3) if layout == "NHWC" else (0, 3, 1, 2)
+        return graph_of(chosen, layout), np.ascontiguousarray(chosen.image.transpose(order))
+
+    whole = run(*images(slice(None)))
+    np.testing.assert_array_equal(shared_run(*images(slice(None)), threads, block), whole, strict=True)
+    parts = [shared_run(*images(slice(i, i + 1)), threads, block) for i in range(len(case.image))]
+    np.testing.assert_array_equal(np.concatenate(parts), whole, strict=True)
+
+
+def one_operator(kind: str, dtype: DType, shape, constants, result, attributes) -> Graph:
+    b, is_float = GraphBuilder(kind), dtype.is_float
+    q, narrow = (None, None) if is_float else (Quantization((0.05,), (3,)), Quantization((0.004,), (0,)))
+    x = b.tensor("x", dtype, shape, kind=TensorKind.INPUT, quantization=q)
+    made = [
+        b.tensor(f"c{i}", dtype, c.shape, kind=TensorKind.CONSTANT, data=c, quantization=narrow)
+        for i, c in enumerate(constants)
+    ]
+    y = b.tensor("y", dtype, result, quantization=q)
+    b.operator(kind, "op", [x, *made], [y], attributes | {"activation": "NONE"})
+    return b.build(kind, "tflite", [x], [y])
+
+
+def values(rng: np.random.Generator, dtype: DType, shape):
+    if dtype.is_float:
+        return rng.normal(0, 3, shape).astype(np.float32)
+    return rng.integers(-128, 127, shape, np.int8, endpoint=True)
+
+
+@pytest.mark.parametrize("dtype", [DType.INT8, DType.FLOAT32])
+@PROPERTY
+@given(
+    rows=st.integers(1, 9), depth=st.integers(1, 9), channels=st.integers(1, 9), seed=st.integers(0, 2**32),
+    threads=THREADS, block=BLOCK, cut=st.integers(1, 8),
+)  # fmt: skip
+def test_fully_connected_is_the_same_for_any_threads_and_split(dtype, rows, depth, channels, seed, threads, block, cut):
+    rng = np.random.default_rng(seed)
+    weights, x = values(rng, dtype, (channels, depth)), values(rng, dtype, (rows, depth))
+
+    def made(part):
+        return one_operator(
+            "FULLY_CONNECTED", dtype, part.shape, [weights], (len(part), channels), {"transpose_b": True}
+        ), part
+
+    whole = run(*made(x))
+    parts = [shared_run(*made(part), threads, block) for part in (x, x[:cut], x[cut:]) if len(part)]
+    np.testing.assert_array_equal(parts[0], whole, strict=True)
+    np.testing.assert_array_equal(np.concatenate(parts[1:]), whole, strict=True)
+
+
+@pytest.mark.parametrize("dtype", [DType.INT8, DType.FLOAT32])
+@pytest.mark.parametrize("kind", ["AVERAGE_POOL_2D", "MAX_POOL_2D"])
+@PROPERTY
+@given(data=st.data(), threads=THREADS, block=BLOCK)
+def test_pools_are_the_same_for_any_threads_blocks_and_split(kind, dtype, data, threads, block):
+    pairs = st.tuples(st.integers(1, 3), st.integers(1, 3))
+    kernel, strides, extra = data.draw(pairs), data.draw(pairs), data.draw(st.tuples(*[st.integers(0, 5)] * 2))
+    pads = tuple(data.draw(st.integers(0, kernel[i % 2] - 1)) for i in range(4))
+    batch, channels = data.draw(st.integers(1, 3)), data.draw(st.integers(1, 4))
+    size = [k + e for k, e in zip(kernel, extra, strict=True)]
+    result = [(n + pads[i] + pads[i + 2] - kernel[i]) // strides[i] + 1 for i, n in enumerate(size)]
+    if any((result[i] - 1) * strides[i] - pads[i] >= size[i] for i in (0, 1)):
+        return
+    image = values(np.random.default_rng(data.draw(st.integers(0, 2**32))), dtype, (batch, *size, channels))
+    attributes = {"layout": "NHWC", "kernel": kernel, "strides": strides, "dilations": (1, 1), "pads": pads}
+
+    def made(part):
+        return one_operator(kind, dtype, part.shape, [], (len(part), *result, channels), attributes), part
+
+    whole = run(*made(image))
+    np.testing.assert_array_equal(shared_run(*made(image), threads, block), whole, strict=True)
+    parts = [shared_run(*made(image[i : i + 1]), threads, block) for i in range(batch)]
+    np.testing.assert_array_equal(np.concatenate(parts), whole, strict=True)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", ["coral_tf2_mobilenet_v2_1.0_224_ptq_int8", "coral_mobilenet_edgetpu_0.75_224_int8"])
+def test_every_tensor_of_a_network_is_the_same_with_two_threads_and_three(models, name):
+    graph = ss.load(str(models / f"{name}.tflite"))
+    image = (
+        np.random.default_rng(0)
+        .integers(0, 127, graph.tensors[graph.inputs[0]].shape)
+        .astype(np.uint8 if graph.tensors[graph.inputs[0]].dtype is DType.UINT8 else np.int8)
+    )
+    found = [Executable(graph, team=Team(n)).run({graph.inputs[0]: image}, keep_all=True) for n in (1, 2, 3)]
+    for other, tensor in product(found[1:], found[0]):
+        assert other[tensor].tobytes() == found[0][tensor].tobytes()
+
+
+def test_execute_takes_a_number_of_threads():
+    rng = np.random.default_rng(0)
+    graph = one_operator("FULLY_CONNECTED", DType.INT8, (99, 64), [values(rng, DType.INT8, (128, 64))], (99, 128),
+                         {"transpose_b": True})  # fmt: skip
+    x = values(rng, DType.INT8, (99, 64))
+    np.testing.assert_array_equal(ss.execute(graph, {"x": x}, threads=2)["y"], ss.execute(graph, {"x": x})["y"])
+    with pytest.raises(UsageError, match="threads is 0"):
+        ss.execute(graph, {"x": x}, threads=0)
+
+
+# --- teams ----------------------------------------------------------------------------------------------
+
+
+def test_every_part_is_done_once_in_several_threads_at_once():
+    done, names, both = [], set(), threading.Barrier(3, timeout=30)
+
+    def work(parts):
+        for part in parts:
+            if not names & {threading.get_ident()}:
+                names.add(threading.get_ident())
+                both.wait()  # ends only if three threads are here at once
+            done.append(part)
+
+    Team(3).share(work, list(range(100)))
+    assert sorted(done) == list(range(100))
+    assert len(names) == 3
+
+
+@pytest.mark.parametrize("in_helper", [True, False])
+def test_what_fails_in_any_thread_is_raised_and_the_team_goes_on(in_helper):
+    caller, team, started = threading.get_ident(), Team(2), threading.Barrier(2, timeout=30)
+
+    def work(parts):
+        for _ in parts:
+            started.wait()
+            if (threading.get_ident() != caller) == in_helper:
+                raise ZeroDivisionError
+            return
+
+    with pytest.raises(ZeroDivisionError):
+        team.share(work, [1, 2, 3])
+    done = []
+    team.share(done.extend, [1, 2, 3])
+    assert sorted(done) == [1, 2, 3]
+
+
+def test_threads_end_with_their_team_and_none_start_unasked():
+    before = set(threading.enumerate())
+
+    def helpers():
+        return [t for t in threading.enumerate() if t.name == "socsim-numerics" and t not in before]
+
+    team = Team(4)
+    team.share(lambda parts: [None for _ in parts], [1])
+    assert not helpers()
+    team.share(lambda parts: [None for _ in parts], [1, 2])
+    assert len(helpers()) == 3
+    del team
+    for thread in helpers():
+        thread.join(30)
+    assert not helpers()
+
+
+@pytest.mark.parametrize("count", [0, 1, 2, 7, 100])
+@pytest.mark.parametrize("limit", [1, 3, 1000])
+@pytest.mark.parametrize("is_shared", [True, False])
+def test_blocks_cover_all_rows_once_within_the_limit(count, limit, is_shared):
+    blocks = Team(3).blocks(count, limit, is_shared=is_shared)
+    assert [row for first, last in blocks for row in range(first, last)] == list(range(count))
+    assert max((last - first for first, last in blocks), default=0) <= limit
+    assert len(blocks) >= min(count, 3 if is_shared else 1)
+
+
+@pytest.mark.parametrize("threads", [0, -1, 257, 1.0, True, "2", None])
+def test_numbers_of_threads_that_cannot_be_are_refused(threads):
+    with pytest.raises(UsageError, match="give an integer from 1 to 256"):
+        Team(threads)
+
+
+def blas_threads() -> list[int]:
+    return [library["num_threads"] for library in threadpool_info() if library["user_api"] == "blas"]
+
+
+def test_blas_keeps_to_one_thread_during_runs_that_overlap_and_has_its_own_again_after():
+    with threadpool_limits(2, user_api="blas"):
+        before = blas_threads()
+        first, second = SINGLE_BLAS, SINGLE_BLAS
+        with first:
+            second.__enter__()
+        assert set(blas_threads()) == {1}
+        second.__exit__()
+        assert blas_threads() == before
