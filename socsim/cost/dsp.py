@@ -6,7 +6,7 @@ from fractions import Fraction
 from typing import TYPE_CHECKING
 
 from socsim.cost.model import CostModel, as_fraction, cycles, nest_family
-from socsim.cost.tiling import Traffic, stream
+from socsim.cost.tiling import Steps, Traffic, stream
 from socsim.cost.work import Work, by_memory, pipelined, scaled
 from socsim.quantities import ceil_div
 from socsim.soc.schema import Dsp
@@ -16,14 +16,20 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from socsim.cost.work import Kernel
+    from socsim.workload.loops import LoopNest
+
+# Positions whose sums a kernel keeps in vector registers at once: a quarter of 32 registers.
+_POSITIONS = 8
 
 
 class DspModel(CostModel[Dsp], kind="dsp"):
     """Threads with vector units that work on tiles in tightly coupled memory.
 
+    Vector multiplies and vector loads issue side by side, so that the slower of the two decides.
+
     Assumes: operators split evenly over the threads; DMA fills the next tile beside compute; the
-    runtime's efficiency covers issue slots lost to loads and permutations; of an operator with several
-    nests, the largest decides how its operands are tiled.
+    runtime's efficiency covers issue slots lost to permutations; of an operator with several nests, the
+    largest decides how its operands are tiled.
     Valid for: integer networks; not calibrated.
     """
 
@@ -76,9 +82,9 @@ class DspModel(CostModel[Dsp], kind="dsp"):
         """
         nest = max(kernel.loops, key=lambda n: n.macs, default=None)
         if nest is None:
-            return stream(kernel, self.spec.tcm.value, stripes=self.parallel, chunks=1)
+            return stream(kernel, self.spec.tcm.value, Steps(self.parallel, 1))
         chunks = ceil_div(nest.g * nest.k, max(1, self.spec.vector.value * 8 // 32))
-        return stream(kernel, self.spec.tcm.value, stripes=nest.stripes, chunks=chunks)
+        return stream(kernel, self.spec.tcm.value, Steps.of_nest(nest, chunks))
 
     def _compute(self, kernel: Kernel) -> tuple[int, tuple[str, ...]]:
         width = Fraction(self.spec.vector.value * self.spec.threads) * self.context.efficiency("elementwise")
@@ -86,10 +92,31 @@ class DspModel(CostModel[Dsp], kind="dsp"):
         terms = (f"vector: {kernel.vector_elements:,} element operations = {vector:,} cycles",)
         if kernel.category is not Category.MAC:
             return vector, terms
-        peak = self.rates()[kernel.dtype]
-        macs = sum(cycles(n.macs, peak * self.context.efficiency(nest_family(kernel.type, n))) for n in kernel.loops)
-        return macs + vector, (
-            f"{kernel.macs:,} MACs at {float(peak):g} a cycle on {self.spec.threads} threads, "
-            f"kernel efficiency counted = {macs:,} cycles",
-            *terms,
+        parts = [self._nest_cycles(kernel, nest) for nest in kernel.loops]
+        return sum(count for count, _ in parts) + vector, (*(words for _, words in parts), *terms)
+
+    def _nest_cycles(self, kernel: Kernel, nest: LoopNest) -> tuple[int, str]:
+        """Return the cycles of a nest, and why: multiplies and loads have issue slots of their own."""
+        kind = nest_family(kernel.type, nest)
+        rate = self.rates()[kernel.dtype] * self.context.efficiency(kind)
+        macs = cycles(nest.macs, rate)
+        amount = ceil_div(self._loads(nest) * kernel.element_bits, 8)
+        loads = ceil_div(amount, self.spec.load.value * self.spec.threads)
+        return max(macs, loads), (
+            f"{nest.macs:,} MACs at {float(rate):g} a cycle on {self.spec.threads} threads, kernel efficiency counted "
+            f"= {macs:,} cycles; beside them {amount:,} B loaded from coupled memory = {loads:,} cycles"
         )
+
+    def _loads(self, nest: LoopNest) -> int:
+        """Return the elements that vector registers take from coupled memory.
+
+        Depthwise kernels load a vector for each that they multiply. Others keep sums of some positions for a
+        vector of channels: each input serves all of these channels, each weight all of these positions.
+        """
+        if nest.is_depthwise:
+            return nest.macs
+        channels = max(1, self.spec.vector.value * 8 // 32)
+        positions = nest.n * nest.p * nest.q
+        depth = nest.g * nest.c * nest.r * nest.s
+        inputs = depth * positions * ceil_div(nest.k, channels)
+        return inputs + depth * nest.k * ceil_div(positions, _POSITIONS)

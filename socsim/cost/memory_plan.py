@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from bisect import bisect_left, bisect_right
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -69,41 +70,122 @@ class InfeasibilityReport:
 
 @dataclass(frozen=True)
 class MemoryPlan:
-    """Places by buffer key, and the use of each memory."""
+    """Places by buffer key, the use of each memory, and how far it is taken up at each step.
+
+    Args:
+        places: by buffer key.
+        use: by memory.
+        tops: by memory, the end of what lies in it while each task runs.
+        capacities: bytes of each memory.
+    """
 
     places: Mapping[int, Place]
     use: Mapping[str, MemoryUse]
+    tops: Mapping[str, tuple[int, ...]]
+    capacities: Mapping[str, int]
+
+    def free(self, memory: str, step: int) -> int:
+        """Return the bytes behind all that lies in a memory while a task runs."""
+        return max(0, self.capacities[memory] - self.tops[memory][step])
+
+
+class _Spans:
+    """Bytes that are taken: spans apart from each other, in order."""
+
+    def __init__(self) -> None:
+        self.starts: list[int] = []
+        self.ends: list[int] = []
+
+    def add(self, start: int, end: int) -> None:
+        """Take what lies from start to end, and join it with what it touches."""
+        low, high = bisect_left(self.ends, start), bisect_right(self.starts, end)
+        if low < high:
+            start, end = min(start, self.starts[low]), max(end, self.ends[high - 1])
+        self.starts[low:high] = [start]
+        self.ends[low:high] = [end]
+
+    def gap_from(self, offset: int, size: int) -> int:
+        """Return the lowest place from `offset` on with so many bytes free."""
+        for i in range(bisect_right(self.ends, offset), len(self.ends)):
+            if self.starts[i] - offset >= size:
+                break
+            offset = self.ends[i]
+        return offset
 
 
 class _Arena:
-    """One memory under allocation: buffers that are alive at each step."""
+    """One memory under allocation: the bytes taken at each step.
+
+    Steps are the leaves of a binary tree, node 1 its root and 2i, 2i + 1 the children of node i, so that a buffer
+    that lives long is noted at few nodes, and looked up at few.
+    """
 
     def __init__(self, capacity: int, steps: int) -> None:
         self.capacity = capacity
-        self.live: list[list[tuple[int, int]]] = [[] for _ in range(steps)]
+        self.steps = steps
+        self.throughout: dict[int, _Spans] = {}
+        """By node what lives in all of its steps, noted at the highest such nodes."""
+        self.within: dict[int, _Spans] = {}
+        """By node what lives in any of its steps."""
         self.constant_bytes = 0
         self.activation_top = 0
 
     def offset_for(self, buffer: Buffer) -> int:
         """Return the lowest offset at which the buffer overlaps nothing that lives beside it."""
-        if buffer.constant:
-            return self.constant_bytes
-        taken = sorted({span for step in range(buffer.first + 1, buffer.last + 2) for span in self.live[step]})
         offset = self.constant_bytes
-        for start, end in taken:
-            if start - offset >= buffer.bytes:
-                break
-            offset = max(offset, end)
+        if buffer.constant:
+            return offset
+        above, whole = self._nodes(buffer)
+        beside = [self.throughout[n] for n in above if n in self.throughout]
+        beside += [self.within[n] for n in whole if n in self.within]
+        settled = -1
+        while settled != offset:
+            settled = offset
+            for spans in beside:
+                offset = spans.gap_from(offset, buffer.bytes)
         return offset
 
     def put(self, buffer: Buffer, offset: int) -> None:
+        """Take the bytes of a buffer for as long as it lives."""
         end = offset + buffer.bytes
         if buffer.constant:
             self.constant_bytes = end
             return
         self.activation_top = max(self.activation_top, end - self.constant_bytes)
-        for step in range(buffer.first + 1, buffer.last + 2):
-            self.live[step].append((offset, end))
+        above, whole = self._nodes(buffer)
+        for node in (*above, *whole):
+            self.within.setdefault(node, _Spans()).add(offset, end)
+        for node in whole:
+            self.throughout.setdefault(node, _Spans()).add(offset, end)
+
+    def _nodes(self, buffer: Buffer) -> tuple[list[int], list[int]]:
+        """Return the nodes some of whose steps a buffer lives in, and the highest ones below in all of whose it does."""
+        first, last = buffer.first + 1, buffer.last + 1
+        above, whole = [], []
+        pending = [(1, 0, _power_of_two(self.steps))]
+        while pending:
+            node, start, size = pending.pop()
+            if first <= start and start + size - 1 <= last:
+                whole.append(node)
+            elif start <= last and first < start + size:
+                above.append(node)
+                pending += [(2 * node, start, size // 2), (2 * node + 1, start + size // 2, size // 2)]
+        return above, whole
+
+    def tops(self) -> tuple[int, ...]:
+        """Return the end of what lies here while each task runs."""
+        if not self.throughout:
+            return (self.constant_bytes,) * (self.steps - 1)
+        leaves = _power_of_two(self.steps)
+        tops = [self.constant_bytes] * (2 * leaves)
+        for node in range(1, 2 * leaves):
+            spans = self.throughout.get(node)
+            tops[node] = max(tops[node // 2], spans.ends[-1] if spans else 0)
+        return tuple(tops[leaves + 1 : leaves + self.steps])
+
+
+def _power_of_two(least: int) -> int:
+    return 1 << max(0, least - 1).bit_length()
 
 
 def plan_memory(buffers: Sequence[Buffer], capacities: Mapping[str, int], steps: int) -> MemoryPlan:
@@ -129,7 +211,8 @@ def plan_memory(buffers: Sequence[Buffer], capacities: Mapping[str, int], steps:
         name: MemoryUse(a.constant_bytes + a.activation_top, a.constant_bytes, a.activation_top)
         for name, a in arenas.items()
     }
-    return MemoryPlan(places, use)
+    tops = {name: arena.tops() for name, arena in arenas.items()}
+    return MemoryPlan(places, use, tops, capacities)
 
 
 def _place(buffer: Buffer, arenas: Mapping[str, _Arena], buffers: Sequence[Buffer]) -> Place:

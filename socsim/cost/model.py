@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from fractions import Fraction
 from functools import cache, cached_property
 from typing import TYPE_CHECKING, Any, ClassVar, Generic, TypeVar
@@ -25,6 +25,21 @@ S = TypeVar("S", bound=UnitBase)
 MODELS: Registry[CostModel[Any]] = Registry("cost model of unit kind")
 
 
+@dataclass(frozen=True, slots=True)
+class Access:
+    """A memory as one unit sees it, alone and idle.
+
+    Args:
+        kind: "sram", "dram", "flash" or "psram".
+        bytes_per_s: what its port and the memory let through.
+        latency_ps: until the first byte arrives.
+    """
+
+    kind: str
+    bytes_per_s: int
+    latency_ps: int
+
+
 @dataclass(frozen=True)
 class UnitContext(Generic[S]):
     """A unit as it stands in one run.
@@ -37,6 +52,8 @@ class UnitContext(Generic[S]):
         runtime: the software that drives it.
         constant_bytes: constants that the unit's tasks read, each once, as the runtime stores them; 0 where
             that is not known.
+        nests: loop nests of each of the unit's multiply-accumulate tasks, in order; empty where not known.
+        memories: memories of its activations and constants; empty where not known.
     """
 
     name: str
@@ -45,6 +62,8 @@ class UnitContext(Generic[S]):
     cores: int
     runtime: Runtime
     constant_bytes: int = 0
+    nests: tuple[tuple[LoopNest, ...], ...] = ()
+    memories: Mapping[str, Access] = field(default_factory=dict)
 
     def efficiency(self, family: KernelFamily) -> Fraction:
         """Return the share of peak that the runtime's kernels of a family reach."""
@@ -94,12 +113,22 @@ class CostModel(ABC, Generic[S]):
         return 0
 
     @property
+    def reads_weight_values(self) -> bool:
+        """Whether the values of weights matter, so that kernels should carry them."""
+        return False
+
+    @property
     def weights_resident(self) -> bool:
         """Whether the unit's constants stay in its last cache from one inference to the next.
 
         Assumes: half of that cache is theirs.
         """
         return 0 < 2 * self.context.constant_bytes <= self.last_level_bytes
+
+    @property
+    def arena(self) -> str | None:
+        """On-chip memory whose free bytes the unit's kernels can use; None where they use none."""
+        return None
 
     @cached_property
     def _rates(self) -> dict[str, Fraction]:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from socsim.workload.loops import LoopNest
     from socsim.workload.operators import Category
+    from socsim.workload.weights import WeightValues
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,12 +20,33 @@ class Operand:
         memory: where it lies.
         private: whether no other unit, nor the caller, makes or reads it, so that it may stay in a cache.
         fused: whether only an operator folded into the kernel reads it, once, beside the results.
+        shape: dimensions, channels last.
+        reshaped: whether it is also seen with another number of channels, so that a plain layout is needed.
     """
 
     bytes: int
     memory: str
     private: bool = False
     fused: bool = False
+    shape: tuple[int, ...] = ()
+    reshaped: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Staged:
+    """What of a kernel's element operations a unit may have stages for, fused operators included.
+
+    Args:
+        functions: results of functions that a table can give.
+        function_operations: element operations that they count as.
+        pooled: elements that a pool or reduction takes; the most of any where several follow one another.
+        pool_operations: element operations that they count as.
+    """
+
+    functions: int = 0
+    function_operations: int = 0
+    pooled: int = 0
+    pool_operations: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,6 +62,15 @@ class Kernel:
         inputs: activations read.
         weights: constants read.
         outputs: activations written.
+        weight_values: values of the constants, where the unit gains from some of them and they are known.
+        window: rows and columns of a pool.
+        stride: rows and columns between windows.
+        activation: function that the kernel applies to its results, "NONE" where it applies none.
+        stripes: parts of its rows that take turns with those of other kernels of a cascade.
+        follows: whether its unit works on another task before it.
+        staged: element operations among `vector_elements` for which a unit may have stages of their own.
+        spare: bytes free in the on-chip memory of the unit's activations while the kernel runs, as far as its
+            constants could use them.
     """
 
     type: str
@@ -51,6 +82,14 @@ class Kernel:
     inputs: tuple[Operand, ...]
     weights: tuple[Operand, ...]
     outputs: tuple[Operand, ...]
+    weight_values: WeightValues | None = None
+    window: tuple[int, int] = (1, 1)
+    stride: tuple[int, int] = (1, 1)
+    activation: str = "NONE"
+    stripes: int = 1
+    follows: bool = True
+    spare: int = 0
+    staged: Staged = Staged()
 
     @property
     def macs(self) -> int:
@@ -94,11 +133,21 @@ class Transfer:
 
 @dataclass(frozen=True, slots=True)
 class Phase:
-    """A stretch of work in which compute and transfers overlap."""
+    """A stretch of work in which compute and transfers overlap.
+
+    Args:
+        label: what happens.
+        compute_cycles: of the unit.
+        transfers: bytes that move meanwhile.
+        early: whether it needs nothing of the task before, so that its transfers may move beside that one's work.
+        tiles: equal steps that it consists of; while one computes, the next is on its way in and the last one out.
+    """
 
     label: str
     compute_cycles: int
     transfers: tuple[Transfer, ...]
+    early: bool = False
+    tiles: int = 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,6 +165,7 @@ class Work:
         sync_ps: barriers between cores.
         terms: the arithmetic in words, one line for each cause.
         levers: what would make it faster.
+        conversions: sums that analogue-to-digital converters read, for energy.
     """
 
     phases: tuple[Phase, ...]
@@ -128,6 +178,7 @@ class Work:
     sync_ps: int
     terms: tuple[str, ...]
     levers: tuple[str, ...]
+    conversions: int = 0
 
 
 def transfers(reads: dict[str, int], writes: dict[str, int]) -> tuple[Transfer, ...]:
@@ -171,6 +222,7 @@ def pipelined(
     *,
     first_load: dict[str, int],
     last_store: dict[str, int],
+    tiles: int = 1,
 ) -> tuple[Phase, ...]:
     """Return prologue, steady state and epilogue of a double-buffered kernel.
 
@@ -183,10 +235,11 @@ def pipelined(
         writes: bytes written in all, by memory.
         first_load: part of `reads` that must arrive before the first cycle.
         last_store: part of `writes` that leaves after the last cycle.
+        tiles: steps in which the operands pass.
     """
     phases = (
         Phase("prologue", 0, transfers(first_load, {})),
-        Phase("steady", compute_cycles, transfers(less(reads, first_load), less(writes, last_store))),
+        Phase("steady", compute_cycles, transfers(less(reads, first_load), less(writes, last_store)), tiles=tiles),
         Phase("epilogue", 0, transfers({}, last_store)),
     )
     return tuple(p for p in phases if p.compute_cycles or p.transfers)

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections import Counter
 from dataclasses import dataclass
-from functools import cached_property
 from typing import TYPE_CHECKING
 
 from socsim.cost.memory_plan import InfeasibilityReport
 from socsim.cost.models import core_rates
 from socsim.errors import InfeasibleError, UnsupportedOperatorError
+from socsim.memo import Same
 from socsim.workload.dtypes import DType
 from socsim.workload.operators import Category
 
@@ -18,22 +18,33 @@ if TYPE_CHECKING:
 
     from socsim.soc.platform import Platform
     from socsim.soc.runtimes import Runtime
-    from socsim.soc.schema import AnyUnit
     from socsim.workload.graph import Graph, Operator
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class Candidate:
-    """A unit that operators may go to, and the runtime that drives it."""
+    """A unit that operators may go to: all of it that decides which do.
+
+    Two are equal if they are one unit to every network: the same name, types and runtime.
+
+    Args:
+        name: of the unit.
+        multiplies: types that the hardware multiplies.
+        runtime: the software that drives it.
+    """
 
     name: str
-    spec: AnyUnit
+    multiplies: frozenset[str]
     runtime: Runtime
 
-    @cached_property
-    def multiplies(self) -> frozenset[str]:
-        """Types that the hardware multiplies."""
-        return frozenset(core_rates(self.spec))
+    def _key(self) -> tuple[str, frozenset[str], Same]:
+        return self.name, self.multiplies, Same(self.runtime)
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Candidate) and self._key() == other._key()
+
+    def __hash__(self) -> int:
+        return hash(self._key())
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,7 +58,9 @@ class Placed:
 
 def candidates(platform: Platform, order: Sequence[str], runtimes: Mapping[str, Runtime]) -> list[Candidate]:
     """Return the units of `order` with the runtime of each; `runtimes` replaces defaults."""
-    return [Candidate(u, platform.unit(u), runtimes.get(u) or platform.runtime(u)) for u in order]
+    return [
+        Candidate(u, frozenset(core_rates(platform.unit(u))), runtimes.get(u) or platform.runtime(u)) for u in order
+    ]
 
 
 def graph_dtype(graph: Graph, op: Operator) -> str:

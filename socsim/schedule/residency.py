@@ -8,41 +8,113 @@ from typing import TYPE_CHECKING
 
 from socsim.cost.memory_plan import Buffer, MemoryPlan, plan_memory
 from socsim.errors import InfeasibleError
+from socsim.quantities import ceil_div
+from socsim.schedule.cascades import HEIGHTS, cascade_of, chains, on_chip
 from socsim.schedule.tasks import stored_bytes
 from socsim.soc.schema import SensingHub
 from socsim.workload.graph import TensorKind
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping, Sequence
 
+    from socsim.schedule.cascades import Cascade, Chain
     from socsim.schedule.tasks import Task, TaskGraph
     from socsim.soc.platform import Platform
     from socsim.soc.runtimes import Runtime
 
 
-def plan_residency(tasks: TaskGraph, platform: Platform, runtimes: Mapping[str, Runtime], batch: int) -> MemoryPlan:
+def plan_residency(
+    tasks: TaskGraph, platform: Platform, runtimes: Mapping[str, Runtime], batch: int
+) -> tuple[MemoryPlan, tuple[Cascade, ...]]:
+    """Return a place for every tensor that crosses a task's border, and the tasks that run as cascades.
+
+    What would lie off chip between tasks of a unit that can cascade is held in part where its parts find room
+    on chip: in the tallest stripes that do, of the fewest tasks. Where nothing fits as a whole, every chain of
+    tasks that can is cascaded.
+
+    Raises:
+        InfeasibleError: no memory of a unit has room, or two units share no memory.
+    """
+
+    def plan_with(cascades: Sequence[Cascade]) -> MemoryPlan:
+        return _plan(tasks, platform, runtimes, batch, cascades)
+
+    try:
+        plan = plan_with(())
+    except InfeasibleError:
+        found = _cascades(tasks, platform, chains(tasks, platform, None), plan_with)
+        if not found:
+            raise
+        return plan_with(found), found
+    found = _cascades(tasks, platform, chains(tasks, platform, plan), plan_with)
+    return (plan_with(found), found) if found else (plan, ())
+
+
+def _cascades(
+    tasks: TaskGraph,
+    platform: Platform,
+    waiting: list[Chain],
+    plan_with: Callable[[Sequence[Cascade]], MemoryPlan],
+) -> tuple[Cascade, ...]:
+    """Return the cascades of chains that find room on chip."""
+    taken: list[Cascade] = []
+    for is_whole, height in [(is_whole, height) for is_whole in (False, True) for height in HEIGHTS]:
+        if not waiting:
+            break
+        tried = [cascade_of(tasks, c.whole if is_whole else c.spilled, height) for c in waiting]
+        try:
+            plan = plan_with((*taken, *tried))
+        except InfeasibleError:
+            continue
+        fits = [cascade.stripes > 1 and on_chip(cascade, platform, plan) for cascade in tried]
+        taken += [cascade for cascade, does in zip(tried, fits, strict=True) if does]
+        waiting = [chain for chain, does in zip(waiting, fits, strict=True) if not does]
+    return tuple(sorted(taken, key=lambda cascade: cascade.first))
+
+
+def _plan(
+    tasks: TaskGraph,
+    platform: Platform,
+    runtimes: Mapping[str, Runtime],
+    batch: int,
+    cascades: Sequence[Cascade],
+) -> MemoryPlan:
     """Return a place for every tensor that crosses a task's border.
 
     Units work side by side, so a tensor keeps its place until every task that could run beside its users
     or before them has been dealt with: a later tensor may lie there only if its maker waits, directly or not,
-    for all of them.
-
-    Raises:
-        InfeasibleError: no memory of a unit has room, or two units share no memory.
+    for all of them. What a cascade touches lives as long as the cascade.
     """
     lives: dict[int, _Life] = {}
     until = last_beside(tasks)
     for task in tasks.tasks:
         for tensor in (*task.inputs, *task.outputs, *task.weights):
             _note(lives, tasks, task, tensor, runtimes[task.unit], batch, until)
+    for cascade in cascades:
+        _hold(lives, tasks, cascade)
     end = len(tasks.tasks)
     states = (t.index for t in tasks.graph.tensors if t.kind is TensorKind.VARIABLE)
     for tensor in (*tasks.graph.outputs, *states):
         key = tasks.storage.get(tensor, tensor)
         if key in lives:
             lives[key].last = end
+    outer = {tasks.storage.get(t, t) for t in (*tasks.graph.inputs, *tasks.graph.outputs)}
+    for key in outer & lives.keys():
+        lives[key].is_boundary = True
     buffers = [life.buffer(key, tasks, platform, runtimes) for key, life in sorted(lives.items()) if life.bytes]
     return plan_memory(buffers, _capacities(platform), end + 1)
+
+
+def _hold(lives: Mapping[int, _Life], tasks: TaskGraph, cascade: Cascade) -> None:
+    """Keep what a cascade touches for all of its tasks, and what lies between them in part."""
+    for position in cascade.positions:
+        task = tasks.tasks[position]
+        for tensor in (*task.inputs, *task.outputs):
+            life = lives[tasks.storage.get(tensor, tensor)]
+            life.first = min(life.first, cascade.first)
+            life.last = max(life.last, cascade.last)
+    for key, (rows, whole) in cascade.held.items():
+        lives[key].bytes = ceil_div(lives[key].bytes * rows, whole)
 
 
 def last_beside(tasks: TaskGraph) -> list[int]:
@@ -78,6 +150,7 @@ class _Life:
 
     def __init__(self, *, constant: bool) -> None:
         self.constant = constant
+        self.is_boundary = False
         self.bytes = 0
         self.first = -1
         self.last = -1
@@ -86,7 +159,7 @@ class _Life:
     def buffer(self, key: int, tasks: TaskGraph, platform: Platform, runtimes: Mapping[str, Runtime]) -> Buffer:
         name = tasks.graph.tensors[key].name
         role = "weights" if self.constant else "activations"
-        memories = _allowed(list(self.units), role, platform, runtimes)
+        memories = _allowed(list(self.units), role, platform, runtimes, is_boundary=self.is_boundary)
         if not memories:
             msg = (
                 f"tensor {name!r} is used by {', '.join(self.units)}, which share no memory for {role}; "
@@ -109,12 +182,15 @@ def _note(
     life.units[task.unit] = None
 
 
-def _allowed(units: list[str], role: str, platform: Platform, runtimes: Mapping[str, Runtime]) -> tuple[str, ...]:
+def _allowed(
+    units: list[str], role: str, platform: Platform, runtimes: Mapping[str, Runtime], *, is_boundary: bool
+) -> tuple[str, ...]:
     """Return the memories that every unit can use, in the first unit's order."""
     names = [
         m for m in getattr(platform.unit(units[0]), role) if all(m in getattr(platform.unit(u), role) for u in units)
     ]
-    if role == "activations" and not all(runtimes[u].resident for u in units):
+    is_outside = is_boundary and any(runtimes[u].boundary == "off_chip" for u in units)
+    if role == "activations" and (is_outside or not all(runtimes[u].resident for u in units)):
         off_chip = [m for m in names if platform.memories[m].kind != "sram"]
         names = off_chip or names
     return tuple(names)

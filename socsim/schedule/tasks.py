@@ -7,21 +7,28 @@ from functools import cached_property
 from math import prod
 from typing import TYPE_CHECKING
 
-from socsim.cost.work import Kernel, Operand
+from socsim.cost.work import Kernel, Operand, Staged
 from socsim.workload.dtypes import DType, tensor_bytes
 from socsim.workload.graph import TensorKind
 from socsim.workload.operators import OPERATORS, Category
+from socsim.workload.weights import stated_values, weight_values
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Callable, Collection, Mapping, Sequence
 
     from socsim.schedule.placement import Placed
     from socsim.soc.runtimes import Runtime
     from socsim.workload.graph import Graph, Operator, Tensor
+    from socsim.workload.loops import LoopNest
+    from socsim.workload.weights import StatedSparsity, WeightValues
 
 _ACTIVATIONS = frozenset({
     "RELU", "RELU6", "RELU_N1_TO_1", "RELU_0_TO_1", "LEAKY_RELU", "PRELU", "CLIP",
 })  # fmt: skip
+_FUNCTIONS = frozenset({
+    "ELU", "LOGISTIC", "TANH", "HARD_SWISH", "HARD_SIGMOID", "GELU", "SWISH", "MISH", "SOFTPLUS", "EXP", "SQRT", "ERF",
+})  # fmt: skip
+"""Functions of one operand that need a table, or many operations."""
 _AFFINE = frozenset({"MUL", "ADD", "SUB", "BATCH_NORM"})
 
 
@@ -43,6 +50,8 @@ class Task:
     inputs: list[int] = field(default_factory=list)
     weights: list[int] = field(default_factory=list)
     outputs: list[int] = field(default_factory=list)
+    follows: bool = True
+    """Whether the unit works on another task before it."""
     private: frozenset[int] = frozenset()
     """Inputs and outputs that tasks of this unit alone make and read."""
 
@@ -83,6 +92,11 @@ class TaskGraph:
         used = {t for task in self.tasks if task.unit == unit for t in task.weights}
         return sum(stored_bytes(self.graph.tensors[t], runtime) for t in used)
 
+    def nests(self, unit: str, batch: int) -> tuple[tuple[LoopNest, ...], ...]:
+        """Return the loop nests of each of a unit's tasks that multiply, in order."""
+        found = (task_nests(task, batch) for task in self.tasks if task.unit == unit)
+        return tuple(nests for nests in found if nests)
+
 
 def build_tasks(graph: Graph, placed: Sequence[Placed], runtimes: Mapping[str, Runtime]) -> TaskGraph:
     """Group operators by the fusion rules of the runtime on each operator's unit.
@@ -104,6 +118,7 @@ class _Fuser:
         self.task_of: dict[int, int] = {}
         self.folded: dict[int, str] = {}
         self.storage: dict[int, int] = {}
+        self.busy: set[str] = set()
         self.outputs = frozenset(graph.outputs)
 
     def run(self) -> TaskGraph:
@@ -127,6 +142,8 @@ class _Fuser:
             self.task_of[pad.index] = task.position
             self.folded[pad.index] = f"padding folded into {op.index} {op.type}"
         self.task_of[op.index] = task.position
+        task.follows = task.unit in self.busy
+        self.busy.add(task.unit)
         self.tasks.append(task)
 
     def _join(self, task: Task, op: Operator, reason: str) -> None:
@@ -139,13 +156,15 @@ class _Fuser:
         fuses = self._fuses(op)
         if op.type in _ACTIVATIONS and "activation" in fuses:
             return self._follows(op, "activation")
+        if op.type in _FUNCTIONS and "function" in fuses:
+            return self._follows(op, "function")
         if op.type in _AFFINE and "batch_norm" in fuses:
             host = self._follows(op, "per-channel scale and shift")
             if host and self._is_per_channel(op, host[0].root):
                 return host
         if op.type == "ADD" and "residual_add" in fuses:
             return self._residual(op)
-        return None
+        return self._pool(op)
 
     def _fuses(self, op: Operator) -> list[str]:
         return list(self.runtimes[self.placed[op.index].unit].fuses)
@@ -167,6 +186,14 @@ class _Fuser:
         if not all(self._precedes(t, task) for t in operands):
             return None
         return task, f"residual addition folded into {task.root.index} {task.root.type}"
+
+    def _pool(self, op: Operator) -> tuple[Task, str] | None:
+        """Return the convolution that hands its results to a pool, or to a mean over positions."""
+        runtime = self.runtimes[self.placed[op.index].unit]
+        if not runtime.pools or op.type not in {"AVERAGE_POOL_2D", "MAX_POOL_2D", "MEAN"}:
+            return None
+        host = self._follows(op, "pool")
+        return host if host and _convolution(host[0].root) in runtime.pools else None
 
     def _precedes(self, tensor: int, task: Task) -> bool:
         """Whether a tensor is made by this task or before it, so that the task can read it when it runs."""
@@ -279,6 +306,15 @@ class _Fuser:
                     self.storage[t] = self.storage.get(source, source)
 
 
+def _convolution(op: Operator) -> str | None:
+    """Return the kind of a convolution: depthwise, pointwise or any other; None where it is none."""
+    if op.type not in {"CONV_2D", "DEPTHWISE_CONV_2D"}:
+        return None
+    if any(nest.is_depthwise for nest in op.loops):
+        return "depthwise"
+    return "pointwise" if all(nest.r * nest.s == 1 for nest in op.loops) else "convolution"
+
+
 def _varies_along(shape: tuple[int, ...], rank: int, *, leading: bool) -> set[int]:
     """Return the axes of `rank` dimensions along which an operand of a broadcast differs."""
     first = 0 if leading else rank - len(shape)
@@ -290,7 +326,36 @@ def _channel_axis(root: Operator, rank: int) -> int:
     return rank - 3 if root.attributes.get("layout") == "NCHW" else rank - 1
 
 
+def graph_layout(graph: Graph) -> str:
+    """Return the order of dimensions of a network's images: that of its first operator that says one."""
+    return next((str(op.attributes["layout"]) for op in graph.operators if "layout" in op.attributes), "NHWC")
+
+
 # --- kernels ------------------------------------------------------------------------------------------
+
+
+def task_nests(task: Task, batch: int) -> tuple[LoopNest, ...]:
+    """Return the loop nests of a task's operators for a batch."""
+    return tuple(nest.batched(batch) for member in task.members for nest in member.loops)
+
+
+def _nothing(_task: Task) -> int:
+    return 0
+
+
+@dataclass(frozen=True)
+class Residence:
+    """Where tensors lie, and what that leaves to tasks.
+
+    Args:
+        places: memory by storage key.
+        stripes: stripes in which tasks of cascades run, by position.
+        spare: bytes that a task's constants could use on chip while it runs.
+    """
+
+    places: Mapping[int, str]
+    stripes: Mapping[int, int] = field(default_factory=dict)
+    spare: Callable[[Task], int] = _nothing
 
 
 class KernelMaker:
@@ -299,40 +364,101 @@ class KernelMaker:
     Args:
         graph: the network.
         runtimes: runtime of each unit, which decides the type of tensors there.
-        places: memory by storage key.
+        residence: where tensors lie.
         storage: storage key by tensor.
         batch: inferences that go through each operator together.
+        valued: units that make use of the values of weights.
+        stated: zeros among the weights as the user states them; None: as the graph holds them.
     """
 
     def __init__(
         self,
         graph: Graph,
         runtimes: Mapping[str, Runtime],
-        places: Mapping[int, str],
+        residence: Residence,
         storage: Mapping[int, int],
         batch: int,
+        valued: Collection[str] = (),
+        stated: StatedSparsity | None = None,
     ) -> None:
         self._graph = graph
         self._runtimes = runtimes
-        self._places = places
+        self._residence = residence
+        self._places = residence.places
         self._storage = storage
         self._batch = batch
+        self._valued = valued
+        self._stated = stated
 
     def kernel(self, task: Task) -> Kernel:
         """Return the kernel of a task."""
         moves = task.root.category not in {Category.VIEW, Category.STATE}
         own = _read_by_root(task)
+        weights = self._operands(task, task.weights) if moves else ()
         return Kernel(
             type=task.root.type,
             category=task.root.category,
             dtype=task.dtype,
-            loops=tuple(n.batched(self._batch) for m in task.members for n in m.loops),
+            loops=task_nests(task, self._batch),
             vector_elements=self._batch * sum(vector_elements(self._graph, m) for m in task.members),
             element_bits=DType(task.dtype).bits or 8,
             inputs=self._operands(task, task.inputs, own) if moves else (),
-            weights=self._operands(task, task.weights) if moves else (),
+            weights=weights,
             outputs=self._operands(task, task.outputs) if moves else (),
+            weight_values=self._values(task),
+            window=task.root.attributes.get("kernel", (1, 1)),
+            stride=task.root.attributes.get("strides", (1, 1)),
+            activation=_activation(task),
+            staged=self._staged(task),
+            follows=task.follows,
+            stripes=self._residence.stripes.get(task.position, 1),
+            spare=min(self._residence.spare(task), 2 * sum(o.bytes for o in weights)),
         )
+
+    def _staged(self, task: Task) -> Staged:
+        """Return what of a task's element operations a unit may have stages for."""
+        functions = [m for m in task.members if m.type in _FUNCTIONS]
+        pools = [m for m in task.members if m.category in {Category.POOL, Category.REDUCTION}]
+        made = sum(t.elements for m in functions for t in self._graph.output_tensors(m))
+        taken = max((t.elements for m in pools for t in self._graph.input_tensors(m)[:1]), default=0)
+        spent = [sum(vector_elements(self._graph, m) for m in members) for members in (functions, pools)]
+        return Staged(*(self._batch * n for n in (made, spent[0], taken, spent[1])))
+
+    @cached_property
+    def _layout(self) -> str:
+        return graph_layout(self._graph)
+
+    def _channels_last(self, root: Operator, tensor: Tensor) -> tuple[int, ...]:
+        """Return the dimensions of an operand of the batch, channels last; those of a constant as they are.
+
+        Operators that do not say in which order they see channels follow the network's where all of its images
+        have one.
+        """
+        shape = tensor.shape
+        if tensor.is_constant or len(shape) < 2:
+            return shape
+        is_image = len(shape) == 4 or (len(shape) == 3 and self._graph.source_format == "ncnn")
+        layout = root.attributes.get("layout", self._layout if is_image else "NHWC")
+        if layout == "NCHW" and len(shape) >= 3:
+            shape = (*shape[:-3], *shape[-2:], shape[-3])
+        return (shape[0] * self._batch, *shape[1:])
+
+    @cached_property
+    def _reshaped(self) -> frozenset[int]:
+        """Storage that is seen with several numbers of channels."""
+        depths: dict[int, set[int]] = {}
+        for t, key in self._storage.items():
+            for tensor in (self._graph.tensors[t], self._graph.tensors[key]):
+                depths.setdefault(key, set()).add(tensor.shape[-1] if tensor.shape else 1)
+        return frozenset(key for key, found in depths.items() if len(found) > 1)
+
+    def _values(self, task: Task) -> WeightValues | None:
+        """Return what a task's unit can make use of in its weights: as stated, or as the graph holds them."""
+        if task.unit not in self._valued or task.root.category is not Category.MAC:
+            return None
+        if self._stated is not None:
+            return stated_values(self._graph, task.members, self._stated)
+        return weight_values(self._graph, task.members)
 
     def _operands(self, task: Task, tensors: Sequence[int], own: frozenset[int] | None = None) -> tuple[Operand, ...]:
         """Return operands; those that are not the root's `own` are fused ones."""
@@ -342,6 +468,8 @@ class KernelMaker:
                 self._places[key],
                 private=t in task.private,
                 fused=own is not None and t not in own,
+                shape=self._channels_last(task.root, self._graph.tensors[t]),
+                reshaped=key in self._reshaped,
             )
             for t in tensors
             if (key := self._storage.get(t, t)) in self._places and self._graph.tensors[t].bytes
@@ -349,6 +477,12 @@ class KernelMaker:
 
     def _bytes(self, task: Task, tensor: Tensor) -> int:
         return stored_bytes(tensor, self._runtimes[task.unit]) * (1 if tensor.is_constant else self._batch)
+
+
+def _activation(task: Task) -> str:
+    """Return the function that a kernel applies to its results: the operator's own, or one folded in."""
+    folded = next((m.type for m in task.members if m.type in _ACTIVATIONS and m is not task.root), None)
+    return folded or str(task.root.attributes.get("activation", "NONE"))
 
 
 def stored_bytes(tensor: Tensor, runtime: Runtime) -> int:

@@ -14,6 +14,7 @@ from math import prod
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
+from socsim.memo import Memo
 from socsim.workload.dtypes import DType, tensor_bytes
 from socsim.workload.operators import OPERATORS, Category
 
@@ -23,8 +24,14 @@ if TYPE_CHECKING:
     import numpy as np
 
     from socsim.workload.loops import LoopNest
+    from socsim.workload.weights import WeightValues
 
     Array = np.ndarray[Any, np.dtype[Any]]
+
+
+_OPERATORS_KEPT = 20_000
+_FEWEST_KEPT, _MOST_KEPT = 3, 32
+"""Results that a network keeps: those of so many operators in all, within these bounds."""
 
 
 class TensorKind(Enum):
@@ -41,7 +48,8 @@ class Quantization:
     """Affine quantization: real = scale x (integer - zero point).
 
     One scale is per tensor; several belong to the slices along `axis`, or to blocks of `block_size`
-    elements along it (then `scales` is the flattened table).
+    elements along it (then `scales` is the flattened table). Files may name an axis for one scale too: it means
+    nothing, but LiteRT chooses kernels by it.
     """
 
     scales: tuple[float, ...]
@@ -161,6 +169,16 @@ class Graph:
     def _parameter_tensors(self) -> tuple[Tensor, ...]:
         used = sorted(t for t in self.consumers if self.tensors[t].is_constant)
         return tuple(self.tensors[t] for t in used)
+
+    @cached_property
+    def measured(self) -> dict[tuple[int, ...], WeightValues | None]:
+        """Weights that were looked at, by operators: filled by `socsim.workload.weights`."""
+        return {}
+
+    @cached_property
+    def memo(self) -> Memo:
+        """What runs decided about the network, for the next one: the latest of it, the less the larger it is."""
+        return Memo(max(_FEWEST_KEPT, min(_MOST_KEPT, _OPERATORS_KEPT // max(1, len(self.operators)))))
 
     @property
     def parameters(self) -> int:

@@ -71,6 +71,28 @@ class LoopNest:
         return (self.p - 1) * self.stride_h + (self.r - 1) * self.dilation_h + 1
 
     @property
+    def input_columns(self) -> int:
+        """Input columns that the whole output touches, padding included."""
+        return (self.q - 1) * self.stride_w + (self.s - 1) * self.dilation_w + 1
+
+    @property
+    def overlap(self) -> tuple[int, int]:
+        """Input rows and columns that the windows of neighbouring positions share."""
+        if self.output_positions:  # each input position is read for itself
+            return 0, 0
+        rows = (self.r - 1) * self.dilation_h + 1 - self.stride_h
+        columns = (self.s - 1) * self.dilation_w + 1 - self.stride_w
+        return max(0, rows), max(0, columns)
+
+    @property
+    def touched(self) -> tuple[int, int]:
+        """Input positions that windows cover, and all: fewer where a stride leaves rows or columns out."""
+        if self.output_positions:
+            return 1, 1
+        rows, columns = max(1, self.input_rows), max(1, self.input_columns)
+        return min(rows, self.p * self.r) * min(columns, self.q * self.s), rows * columns
+
+    @property
     def stripes(self) -> int:
         """Steps in which the input can stream, image by image: the rows that one row of positions needs."""
         window = (self.r - 1) * self.dilation_h + 1

@@ -120,19 +120,6 @@ def test_weights_of_a_batch_are_fetched_once_where_a_row_fits(soc):
     assert first(graph, soc, batch=8).read_bytes == 8 * 16_384 + 8_192
 
 
-def test_a_systolic_array_pays_fill_and_drain_for_each_block_of_weights(soc):
-    systolic = soc.with_({"units.npu.array.systolic": True})
-    blocks = 3 * 2 * 9
-    assert cycles(one_conv(8, 20, 12, 3), systolic) == 1944 + blocks * (8 + 8 - 2)
-
-
-def test_an_output_stationary_array_pays_for_each_block_of_results(soc):
-    array = {"unroll": {"P": 2, "C": 8, "K": 8}, "depthwise": {"G": 8}, "systolic": True}
-    held = soc.with_({"units.npu.array": array, "units.npu.dataflow": "output_stationary"})
-    blocks = 2 * 3 * 6
-    assert cycles(one_conv(8, 20, 12, 3), held) == 1944 // 2 + blocks * (1 + 7 + 7)
-
-
 def test_a_product_of_depth_one_is_not_depthwise(soc):
     net = Net()
     x, y = net.input(4, 8, 1), net.input(4, 1, 8)
@@ -198,8 +185,8 @@ def test_operands_that_do_not_fit_move_again(soc):
     graph = one_conv(32, 64, 64, 3)  # 65,536 B of input and 36,864 B of weights through 16 KiB
     row = first(graph, soc)
     inputs, weights = 32 * 32 * 64, 64 * 9 * 64
-    # Eight blocks of 8 KiB of input, weights streaming past each; five blocks of weights would read 4,096 B more.
-    assert row.read_bytes == inputs + 8 * weights < 5 * inputs + weights
+    # Strips of columns leave room for three blocks of weights; five strips share two of 32 columns with the next.
+    assert row.read_bytes == 3 * (inputs + 4 * inputs * 2 // 32) + weights
     assert first(graph, soc.with_({"units.npu.buffer": "1 MiB"})).read_bytes == inputs + weights
 
 
