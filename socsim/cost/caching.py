@@ -1,4 +1,4 @@
-"""What caches do for a kernel: which operands must come from memory, and what feeds the registers."""
+"""What caches do for a kernel: which operands must come from memory, and what each level feeds the next."""
 
 from __future__ import annotations
 
@@ -11,7 +11,6 @@ if TYPE_CHECKING:
 
     from socsim.cost.work import Operand
     from socsim.soc.schema import Cache
-    from socsim.workload.loops import LoopNest
 
 
 def missed(operands: tuple[Operand, ...], cache_bytes: int) -> tuple[Operand, ...]:
@@ -25,24 +24,31 @@ def missed(operands: tuple[Operand, ...], cache_bytes: int) -> tuple[Operand, ..
     return tuple(o for o in operands if not o.private or 2 * o.bytes > cache_bytes)
 
 
-def gemm_reads(nest: LoopNest, block_rows: int, block_columns: int) -> tuple[int, int]:
-    """Return (input, weight) elements that a blocked kernel loads into its registers.
+def blocked(left: int, right: int, left_room: int, right_room: int) -> int:
+    """Return the bytes that a product of two operands brings into a cache.
 
-    A register block of `block_rows` x `block_columns` results reads each weight once for every
-    `block_rows` positions and each input once for every `block_columns` channels.
+    The cache holds a block of one operand while the other streams past it, once for each block; the operand
+    that is held is the one that leaves less to bring in.
 
-    Source: Goto and van de Geijn, "Anatomy of high-performance matrix multiplication", ACM TOMS 2008; the loop
-    order is that of XNNPACK's GEMM micro-kernels, which do not block the depth.
+    Args:
+        left: bytes of one operand.
+        right: bytes of the other.
+        left_room: bytes of the cache for a block of the left operand, where that is held.
+        right_room: the same for the right one.
+
+    Assumes: sums stay in registers, so that blocks of the depth cost nothing.
+
+    Source: Goto and van de Geijn, "Anatomy of high-performance matrix multiplication", ACM TOMS 2008.
     """
-    positions = nest.n * nest.p * nest.q
-    inputs = nest.g * positions * nest.c * nest.r * nest.s * ceil_div(nest.k, block_columns)
-    return inputs, nest.weights * ceil_div(positions, block_rows)
+    return min(left * ceil_div(right, right_room) + right, right * ceil_div(left, left_room) + left)
 
 
-def holding_level(caches: Sequence[Cache], amount: int) -> int:
-    """Return the index of the innermost cache that holds `amount` bytes, the last one where none does.
+def holding_level(caches: Sequence[Cache], amount: int, cores: int) -> int:
+    """Return the index of the innermost level that holds `amount` bytes, the last one where none does.
 
-    Of a private cache, one core's counts: cores divide the positions, and each reads all weights. Where
-    no cache holds them, kernels block the output channels for the last one.
+    Private caches share the amount, each with the part of its core.
     """
-    return next((i for i, cache in enumerate(caches) if cache.size.value >= amount), len(caches) - 1)
+    return next(
+        (i for i, c in enumerate(caches) if c.size.value >= (ceil_div(amount, cores) if c.scope == "core" else amount)),
+        len(caches) - 1,
+    )

@@ -6,22 +6,26 @@ import re
 from collections import Counter
 from dataclasses import dataclass
 from itertools import pairwise
+from math import prod
 from typing import TYPE_CHECKING, Any, get_args
 
 from pydantic import TypeAdapter, ValidationError
 
 from socsim.errors import PlatformError, did_you_mean, shown
-from socsim.quantities import Frequency
+from socsim.quantities import Energy, Frequency
+from socsim.soc.arrays import BlocksArray, InMemoryArray, UnrolledArray
+from socsim.soc.dram import address_fields, dram_device, dram_device_names
 from socsim.soc.platform import neighbours
 from socsim.soc.runtimes import runtime, runtime_names
-from socsim.soc.schema import CpuCluster, Npu, PlatformFile, Process, SerialMemory, Sram
+from socsim.soc.schema import CpuCluster, Dram, Npu, PlatformFile, Process, SerialMemory, Sram
 from socsim.soc.technology import technology
 from socsim.soc.validation import Fault
+from socsim.workload.dtypes import DType
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
-    from socsim.soc.schema import AnyMemory, AnyUnit
+    from socsim.soc.schema import AnyMemory, AnyUnit, Port
     from socsim.soc.yaml_reader import Path_, YamlDocument
 
 _SECTIONS = ("clocks", "power_domains", "memories", "units", "links")
@@ -62,7 +66,9 @@ def cross_faults(document: YamlDocument, file: PlatformFile | None = None) -> li
     raw = {section: document.value.get(section) for section in _SECTIONS}
     names = {section: list(value) if isinstance(value, dict) else None for section, value in raw.items()}
     sections = _Sections(file or _sound_parts(document.value), names)
-    checks = (_process_faults, _clock_faults, _unit_faults, _link_faults, _preference_faults, _name_faults)
+    checks = (
+        _process_faults, _clock_faults, _dram_faults, _unit_faults, _link_faults, _preference_faults, _name_faults,
+    )  # fmt: skip
     return [fault for check in checks for fault in check(sections)]
 
 
@@ -107,6 +113,41 @@ def _process_faults(sections: _Sections) -> Iterator[Fault]:
         yield Fault(("process",), str(error).removeprefix("process "))
 
 
+# --- memories -----------------------------------------------------------------------------------------
+
+
+def _dram_faults(sections: _Sections) -> Iterator[Fault]:
+    for name, memory in sections.file.memories.items():
+        if isinstance(memory, Dram):
+            yield from _device_faults(("memories", name), memory)
+
+
+def _device_faults(at: Path_, memory: Dram) -> Iterator[Fault]:
+    """A DRAM without a device says what it attains; one with a device is made of channels like the device's."""
+    if memory.device is None:
+        if memory.efficiency is None:
+            yield Fault((*at, "efficiency"), "missing; write the share that was measured, or name a `device`")
+        return
+    if memory.device not in dram_device_names():
+        yield Fault((*at, "device"), _unknown(memory.device, "DRAM device", dram_device_names()))
+        return
+    device = dram_device(memory.device)
+    own, width = (device.standard, f"{device.width}"), f"{memory.width}"
+    if memory.technology != own[0]:
+        yield Fault((*at, "technology"), f"found {memory.technology}; {memory.device} is {own[0]}, write that")
+    if memory.width.value % device.width.value:
+        yield Fault((*at, "width"), f"found {width}; a channel of {memory.device} has {own[1]}, write a multiple of it")
+    if memory.data_rate.value > device.data_rate.value:
+        text = f"found {memory.data_rate}; {memory.device} is made for {device.data_rate} at most"
+        yield Fault((*at, "data_rate"), text)
+    if memory.controller.refresh == "per_bank" and device.refresh.per_bank is None:
+        yield Fault((*at, "controller", "refresh"), f"{device.standard} refreshes all banks at once; write all_bank")
+    try:
+        address_fields(memory.controller.mapping)
+    except ValueError as error:
+        yield Fault((*at, "controller", "mapping"), str(error))
+
+
 # --- clocks -------------------------------------------------------------------------------------------
 
 
@@ -149,6 +190,7 @@ def _unit_faults(sections: _Sections) -> Iterator[Fault]:
         yield from _memory_faults(sections, name, unit)
         yield from _fallback_faults(sections, name, unit)
         yield from _runtime_faults((*at, "runtime"), unit)
+        yield from _port_faults((*at, "port"), unit.port)
         yield from _kind_faults(at, unit)
 
 
@@ -172,12 +214,68 @@ def _runtime_faults(path: Path_, unit: AnyUnit) -> Iterator[Fault]:
         yield Fault(path, text)
 
 
+def _port_faults(path: Path_, port: Port) -> Iterator[Fault]:
+    most = 2 * min(port.outstanding, port.writes or port.outstanding)
+    if port.together is not None and port.together > most:
+        text = f"found {port.together}; a copy has twice the scarcer direction under way, write {most} at most"
+        yield Fault((*path, "together"), text)
+
+
 def _kind_faults(at: Path_, unit: AnyUnit) -> Iterator[Fault]:
     if isinstance(unit, Npu) and unit.default_cores > unit.cores:
         text = f"found {unit.default_cores}; the unit has {unit.cores} cores, write {unit.cores} at most"
         yield Fault((*at, "default_cores"), text)
+    if isinstance(unit, Npu):
+        yield from _array_faults(at, unit)
+        yield from _arrangement_faults((*at, "array"), unit)
     if isinstance(unit, CpuCluster):
         yield from _cache_faults((*at, "caches"), unit)
+        if not (unit.isa or unit.macs_per_cycle):
+            text = "neither isa nor macs_per_cycle says what the cores multiply; write isa: [neon], for instance"
+            yield Fault((*at, "isa"), text)
+
+
+def _array_faults(at: Path_, unit: Npu) -> Iterator[Fault]:
+    """Converters exist in one kind of array alone, and a weight must fit a row of its cells; blocks have one core."""
+    if isinstance(unit.array, BlocksArray):
+        yield from _block_faults(at, unit, unit.array)
+    array, path = unit.array, (*at, "energy", "conversion")
+    if not isinstance(array, InMemoryArray):
+        if unit.energy.conversion is not None:
+            yield Fault(path, f"an array of kind {shown(array.kind)} has no converters; leave it out")
+        return
+    if unit.energy.conversion is None:
+        what = f'converters of an array of kind {shown(array.kind)} cost energy, write such as "{Energy.example}"'
+        yield Fault(path, f"missing; {what}")
+    widest = max(unit.precisions, key=lambda name: DType(name).bits, default=None)
+    columns = array.columns_per_weight(DType(widest).bits) if widest else 0
+    if columns > array.columns:
+        takes = f"a weight of type {shown(widest)} takes {columns} columns of {array.cell_bits}-bit cells"
+        yield Fault((*at, "array", "columns"), f"found {array.columns}; {takes}, write {columns} or more")
+
+
+def _block_faults(at: Path_, unit: Npu, array: BlocksArray) -> Iterator[Fault]:
+    if unit.cores > 1:
+        text = f"found {unit.cores}; sets of multipliers that divide a block are its `engines`, write 1"
+        yield Fault((*at, "cores"), text)
+    if unit.sparsity is not None:
+        yield Fault((*at, "sparsity"), f"an array of kind {shown(array.kind)} gains nothing from zeros; leave it out")
+    taken = array.output_banks + array.table_banks
+    if unit.buffer.value < (taken + 4) * array.bank.value:
+        least = f'{taken} banks of "{array.bank}" are for output and tables, write four banks more at least'
+        yield Fault((*at, "buffer"), f'found "{unit.buffer}"; {least}')
+
+
+def _arrangement_faults(at: Path_, unit: Npu) -> Iterator[Fault]:
+    """No arrangement of an unrolled array has more multipliers than the first."""
+    if not isinstance(unit.array, UnrolledArray):
+        return
+    array, most = unit.array, prod(unit.array.unroll.values())
+    others: list[tuple[Path_, dict[str, int]]] = [(("depthwise",), array.depthwise)]
+    others += [(("alternatives", i), arrangement) for i, arrangement in enumerate(array.alternatives)]
+    for path, arrangement in others:
+        if (found := prod(arrangement.values())) > most:
+            yield Fault((*at, *path), f"found {found} multipliers; `unroll` has {most}, write {most} at most")
 
 
 def _cache_faults(path: Path_, unit: CpuCluster) -> Iterator[Fault]:

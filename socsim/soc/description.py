@@ -9,7 +9,7 @@ from socsim.quantities import format_si, format_time
 from socsim.soc.provenance import provenance
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Mapping, Sequence
 
     from socsim.soc.platform import Platform
 
@@ -58,11 +58,12 @@ def _clocks(platform: Platform) -> Iterator[str]:
         yield f"clock     {name:<12} {points}"
 
 
-def description_json(platform: Platform) -> str:
-    """Return the whole checked description, inheritance and presets resolved."""
+def description_json(platform: Platform, peaks: Sequence[Mapping[str, Any]]) -> str:
+    """Return the whole checked description, inheritance and presets resolved, with its peak figures."""
     document: dict[str, Any] = {
         "schema_version": "socsim.platform/1",
         "platform": platform.file.model_dump(mode="json", by_alias=True),
         "overrides": list(platform.overrides),
+        "peaks": list(peaks),
     }
     return json.dumps(document, indent=1, ensure_ascii=False)

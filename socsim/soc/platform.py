@@ -8,7 +8,8 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 from socsim.errors import PlatformError, UnknownNameError, did_you_mean
-from socsim.quantities import PS_PER_S, Frequency
+from socsim.quantities import PS_PER_S, Frequency, ceil_div
+from socsim.soc.dram_bus import dram_bus
 from socsim.soc.provenance import provenance
 from socsim.soc.runtimes import Runtime, runtime
 from socsim.soc.schema import AnyUnit, CpuCluster, Dram, Link, Npu, PlatformFile, SerialMemory, Sram
@@ -16,6 +17,7 @@ from socsim.soc.schema import AnyUnit, CpuCluster, Dram, Link, Npu, PlatformFile
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from socsim.soc.dram_bus import DramBus
     from socsim.soc.yaml_reader import YamlDocument
 
 
@@ -45,6 +47,46 @@ class MemorySpec:
     rest_nw: int
     read_aj_per_byte: int | None
     write_aj_per_byte: int | None
+    bus: DramBus | None = None
+    """Timings of DRAM whose device is known."""
+    is_measured: bool = True
+    """Whether the rate is given, and not derived from timings."""
+
+    @property
+    def burst_bytes_per_s(self) -> int:
+        """What single bursts may reach: the given rate, or the peak that derived losses are taken from."""
+        return self.read_bytes_per_s if self.is_measured else self.peak_bytes_per_s
+
+
+@dataclass(frozen=True, slots=True)
+class PortRates:
+    """Bytes a second through a port to one memory.
+
+    Args:
+        read: reads alone.
+        write: writes alone.
+        together: both directions of a copy.
+    """
+
+    read: int
+    write: int
+    together: int
+
+    @property
+    def most(self) -> int:
+        """The highest total of both directions, of any mix."""
+        return max(self.read, self.write, self.together)
+
+    def occupied(self, read_bytes: int, write_bytes: int) -> int:
+        """Return how many bytes of a copy take the port as long as a mix of reads and writes does.
+
+        Assumes: what is read and written in equal amounts goes at the copy's rate, the rest at that of its
+        own direction; so the figure is exact for the three streams that are measured.
+        """
+        mixed = min(read_bytes, write_bytes)
+        reads = ceil_div((read_bytes - mixed) * self.together, self.read)
+        writes = ceil_div((write_bytes - mixed) * self.together, self.write)
+        return 2 * mixed + reads + writes
 
 
 @dataclass(frozen=True, slots=True)
@@ -157,10 +199,13 @@ class Platform:
 
     def _memory(self, name: str) -> MemorySpec:
         m = self.file.memories[name]
+        bus = None
         match m:
             case Dram():
-                peak = m.channels * m.width.value * m.data_rate.value // 8
-                read = write = int(peak * m.efficiency)
+                bus = dram_bus(m)
+                peak = bus.peak_bytes_per_s if bus else m.channels * m.width.value * m.data_rate.value // 8
+                share = m.efficiency if m.efficiency is not None or bus is None else bus.efficiency()
+                read = write = int(peak * (1 if share is None else share))
             case Sram():
                 hz = self.clock(m.clock).hz
                 read, write = m.read.value * hz, m.write.value * hz
@@ -169,10 +214,12 @@ class Platform:
                 read, write = m.read.value, m.write.value if m.write else 0
                 peak = max(read, write)
         return MemorySpec(
-            name, m.kind, m.size.value, read, write, not isinstance(m, Sram), peak, m.latency.value,
+            name, m.kind, m.size.value, read, write, not isinstance(m, Sram) or m.single_port, peak, m.latency.value,
             m.static.value, m.rest.value,
             m.energy.read.value if m.energy else None,
             m.energy.write.value if m.energy else None,
+            bus,
+            not (isinstance(m, Dram) and bus and m.efficiency is None),
         )  # fmt: skip
 
     @cached_property
@@ -226,13 +273,20 @@ class Platform:
             self._routes[unit] = self._routes_from(unit)
         return {end for end in self._routes[unit] if end in self.file.memories}
 
-    def port_bytes_per_s(self, unit: str, memory: str, cores: int = 1) -> int:
-        """Return what a unit's port can draw from a memory: width, and outstanding bursts over latency."""
+    def port_rates(self, unit: str, memory: str, cores: int = 1) -> PortRates:
+        """Return what a unit's port can move to and from a memory: width, and bursts under way over latency."""
         port = self.unit(unit).port
-        by_width = port.width.value * self.unit_hz(unit)
+        width = port.width.value * self.unit_hz(unit)
         latency = max(1, self.memories[memory].latency_ps)
-        by_latency = port.outstanding * port.burst.value * PS_PER_S // latency
-        return cores * min(by_width, by_latency)
+        writes = port.writes or port.outstanding
+        together = port.together or port.outstanding + writes
+        windows = (bursts * port.burst.value * PS_PER_S // latency for bursts in (port.outstanding, writes, together))
+        read, write, both = windows
+        return PortRates(cores * min(width, read), cores * min(width, write), cores * min(2 * width, both))
+
+    def port_bytes_per_s(self, unit: str, memory: str, cores: int = 1) -> int:
+        """Return what a unit's port can read from a memory."""
+        return self.port_rates(unit, memory, cores).read
 
     def outer_memory(self, unit: str) -> str:
         """Return the off-chip memory of a unit's activations; its last one where all are on chip."""
@@ -244,9 +298,9 @@ class Platform:
 
         A port reads and writes at once; the pins of DRAM do one or the other.
         """
-        spec = self.memories[memory]
+        spec, port = self.memories[memory], self.port_rates(unit, memory, cores)
         inside = spec.read_bytes_per_s + (0 if spec.shared_pins else spec.write_bytes_per_s)
-        return min(2 * self.port_bytes_per_s(unit, memory, cores), inside)
+        return min(port.most, inside)
 
     def default_cores(self, unit: str) -> int:
         """Return the cores that a run uses when it asks for none."""

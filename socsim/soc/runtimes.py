@@ -3,19 +3,23 @@
 from __future__ import annotations
 
 from functools import cache
-from typing import Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from pydantic import Field
 
 from socsim.data_files import data_folder
 from socsim.errors import UnknownNameError, did_you_mean
 from socsim.quantities import Time
-from socsim.soc.schema import Model, Share
+from socsim.soc.fields import Count, Model, Ratio, Share
 from socsim.soc.validation import validate
-from socsim.soc.yaml_reader import read_yaml
+from socsim.soc.yaml_reader import YamlDocument, read_yaml
 
-Fusion = Literal["activation", "residual_add", "batch_norm", "pad", "view"]
+if TYPE_CHECKING:
+    from collections.abc import Collection
+
+Fusion = Literal["activation", "function", "residual_add", "batch_norm", "pad", "view"]
 KernelFamily = Literal["convolution", "depthwise", "matmul", "matvec", "elementwise"]
+Pooled = Literal["convolution", "pointwise", "depthwise"]
 
 
 class Support(Model):
@@ -25,6 +29,59 @@ class Support(Model):
     types: Annotated[list[str], Field(min_length=1)]
     excluded: list[str] = Field(default=[])
     """Operators that "*" does not mean."""
+
+
+class Winograd(Model):
+    """When a library computes 3 x 3 convolutions of stride 1 by Winograd's F(tile x tile, 3 x 3).
+
+    A rule holds for the types and the ranges of input and output channels that it names.
+    """
+
+    tile: Literal[2, 4, 6]
+    """Results on each side of one tile; tile + 2 inputs on a side make them."""
+    types: Annotated[list[str], Field(min_length=1)]
+    arithmetic: str | None = None
+    """Type of the transformed values; absent: that of the operands."""
+    unless: str | None = None
+    """Instruction set of a core on which the rule does not hold."""
+    inputs: Annotated[tuple[Count, Count], Field(strict=False)] = (1, 1_000_000)
+    outputs: Annotated[tuple[Count, Count], Field(strict=False)] = (1, 1_000_000)
+
+    def holds(self, dtype: str, inputs: int, outputs: int, isa: Collection[str]) -> bool:
+        """Return whether the rule holds for a type and numbers of channels on a core."""
+        ranges = ((inputs, self.inputs), (outputs, self.outputs))
+        return dtype in self.types and self.unless not in isa and all(low <= n <= high for n, (low, high) in ranges)
+
+
+class Kernels(Model):
+    """How a CPU library computes convolutions and matrix products."""
+
+    block: dict[str, Annotated[tuple[Count, Count, Count], Field(strict=False)]] = Field(default={})
+    """Positions, channels and depth of the results that a micro-kernel keeps in registers, by type; the
+    depth is what one instruction sums. (4, 16, 1) where absent."""
+    window_copies: Annotated[int, Field(ge=0, le=4)] = 0
+    """Times that the windows of a convolution are written out before the product (im2col, packing)."""
+    pointwise_copies: Annotated[int, Field(ge=0, le=4)] = 0
+    """The same where the window is a single position, and for matrix products."""
+    padding_copies: Annotated[int, Field(ge=0, le=1)] = 0
+    """Times that the input of a convolution with a window is written out with its border."""
+    depthwise_loads: Ratio = 2
+    """Vectors that a depthwise kernel loads for each that it multiplies and accumulates."""
+    winograd: list[Winograd] = Field(default=[])
+    """Rules for Winograd's algorithm; the first that holds decides."""
+    scalar: Annotated[float, Field(ge=0)] | None = None
+    """Instructions of loop, addresses and conversion that element-wise kernels spend on each result, one of which
+    issues in a cycle beside one operation; absent: they are vectorised."""
+    serial: list[KernelFamily] = Field(default=[])
+    """Families that run on one core however many the run uses."""
+
+    def block_of(self, dtype: str) -> tuple[int, int, int]:
+        """Return positions, channels and depth of the register block of a type."""
+        return self.block.get(dtype, (4, 16, 1))
+
+    def winograd_rule(self, dtype: str, inputs: int, outputs: int, isa: Collection[str]) -> Winograd | None:
+        """Return the first rule that holds for a type and numbers of channels on a core."""
+        return next((rule for rule in self.winograd if rule.holds(dtype, inputs, outputs, isa)), None)
 
 
 class Runtime(Model):
@@ -42,10 +99,18 @@ class Runtime(Model):
     """Type that kernels compute in, by the type of the graph's activations; absent types are refused."""
     supports: Annotated[list[Support], Field(min_length=1)]
     fuses: list[Fusion] = Field(default=[])
-    """activation, batch_norm and pad fold into the convolution beside them; residual_add folds an
-    addition into the convolution that ends last before it; view: reshapes cost nothing."""
+    """activation (limits and slopes), function (sigmoid, swish and their like), batch_norm and pad fold into the
+    convolution beside them; residual_add folds an addition into the convolution that ends last before it; view:
+    reshapes cost nothing."""
+    pools: list[Pooled] = Field(default=[])
+    """Convolutions that hand their results to a pool, or to a mean over positions, within one task."""
     resident: bool = False
     """Whether activations stay in on-chip memory between operators when they fit."""
+    prefetch: bool = True
+    """Whether tasks of an NPU are laid out so that the input of the next tile arrives while the array works on this
+    one; otherwise reading inputs and computing take turns, and only weights and results pass beside compute."""
+    boundary: Literal["any", "off_chip"] = "any"
+    """Where the caller keeps inputs and outputs: in any memory of the unit, or off chip where it has such a memory."""
     submit: Time
     """Host time to hand over one run of consecutive operators."""
     per_operator: Time
@@ -54,6 +119,8 @@ class Runtime(Model):
     """Cache maintenance and interrupt when the data comes from another unit."""
     efficiency: dict[KernelFamily, Share] = Field(default={})
     """Share of a unit's peak that kernels reach when data is at hand; 1 where absent."""
+    kernels: Kernels = Kernels()
+    """Structure of a CPU library's kernels."""
     sources: dict[str, str] = Field(default={})
     assumed: dict[str, str] = Field(default={})
 
@@ -64,6 +131,15 @@ class Runtime(Model):
             and (operator_type in group.operators or ("*" in group.operators and operator_type not in group.excluded))
             for group in self.supports
         )
+
+    def with_(self, **changes: Any) -> Runtime:
+        """Return a runtime with some fields changed: `runtime("rknn").with_(submit="20 us")`.
+
+        Raises:
+            PlatformError: an unknown field, or a value that the schema refuses.
+        """
+        values = self.model_dump(by_alias=True) | changes
+        return validate(Runtime, YamlDocument(f"runtime {self.name!r}", values))
 
     def types_for(self, operator_type: str) -> list[str]:
         """Return the types in which the operator has kernels, in the file's order."""

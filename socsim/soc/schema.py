@@ -6,10 +6,9 @@ values are computed in `socsim.soc.platform`, never written.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Annotated, Any, Literal
+from typing import Annotated, Any, Literal
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field
-from pydantic_core import PydanticCustomError
+from pydantic import ConfigDict, Field
 
 from socsim.quantities import (
     Bandwidth,
@@ -24,38 +23,15 @@ from socsim.quantities import (
     Time,
     Voltage,
 )
+from socsim.soc.arrays import AnyArray, Compression, OutputStages, Sparsity
+from socsim.soc.dram import DramController, DramStandard
+from socsim.soc.fields import Capacity, Count, Model, Ratio, Share, TypeName
+from socsim.soc.instruction_sets import InstructionSet
 
 PLATFORM_SCHEMA = "socsim.platform/1"
 
-if TYPE_CHECKING:  # a table with literal keys could not be asked for a key that is only known to be text
-    TypeName = str
-    DimensionName = str
-else:
-    TypeName = Literal["int4", "uint4", "int8", "uint8", "int16", "int32", "float16", "bfloat16", "float32", "float64"]
-    DimensionName = Literal["N", "G", "K", "C", "P", "Q", "R", "S"]
-Count = Annotated[int, Field(ge=1)]
-Share = Annotated[float, Field(gt=0, le=1)]
-Ratio = Annotated[float, Field(gt=0)]
 Process = Annotated[str, Field(pattern=r"^[1-9][0-9]{0,2} nm$", examples=["8 nm"])]
 ClockName = Annotated[str, Field(examples=["800 MHz"])]
-
-
-def _above_zero(size: Size) -> Size:
-    if size.value:
-        return size
-    reason = f'"{size}" is zero; write a size such as "{Size.example}"'
-    raise PydanticCustomError("quantity", "{reason}", {"reason": reason})
-
-
-Capacity = Annotated[Size, AfterValidator(_above_zero)]
-
-
-class Model(BaseModel):
-    """Base of all models: frozen, strict, no unknown keys."""
-
-    model_config = ConfigDict(
-        extra="forbid", frozen=True, strict=True, allow_inf_nan=False, use_attribute_docstrings=True
-    )
 
 
 # --- clocks and power ---------------------------------------------------------------------------------
@@ -123,25 +99,33 @@ class Dram(MemoryBase):
     """External DRAM: reads and writes share the pins."""
 
     kind: Literal["dram"]
-    technology: Literal["lpddr4", "lpddr4x", "lpddr5", "lpddr5x", "ddr3", "ddr4", "ddr5", "hbm2", "hbm3"]
+    technology: DramStandard
+    device: str | None = None
+    """Device of `platforms/dram/` that each channel is made of: its banks and timings. Absent: no burst level."""
     channels: Count
+    ranks: Count = 1
+    """Ranks of one channel."""
     width: BitWidth
     """Data pins of one channel."""
     data_rate: DataRate
-    efficiency: Share
-    """Attainable share of the pin rate with several initiators: row misses, turnaround, refresh."""
+    controller: DramController = DramController()
+    efficiency: Share | None = None
+    """Attainable share of the pin rate, as measured: what row misses, turnaround and refresh leave. Absent: by the
+    device's timings."""
     latency: Time
     """Unloaded read latency seen by an initiator, controller and fabric included."""
 
 
 class Sram(MemoryBase):
-    """On-chip memory with separate read and write ports."""
+    """On-chip memory with separate read and write ports, unless it has a single one."""
 
     kind: Literal["sram"]
     clock: ClockName
     """Name of a clock, or a frequency."""
     read: BytesPerCycle
     write: BytesPerCycle
+    single_port: bool = False
+    """Whether a cycle serves a read or a write, not both."""
     latency: Time
 
 
@@ -166,8 +150,17 @@ class Port(Model):
     width: BytesPerCycle
     """Bytes each cycle of the unit's clock, in each direction."""
     outstanding: Count
-    """Bursts that may be under way."""
+    """Bursts of reads that may be under way."""
+    writes: Count | None = None
+    """Bursts of writes that may be under way; absent: as many as of reads."""
+    together: Count | None = None
+    """Bursts of both directions under way in a copy; absent: each direction as if it were alone."""
     burst: Capacity
+
+    @property
+    def under_way(self) -> int:
+        """Bytes of reads that may be under way."""
+        return self.outstanding * self.burst.value
 
 
 class UnitEnergy(Model):
@@ -180,6 +173,8 @@ class UnitEnergy(Model):
     mac: dict[TypeName, Energy] = {}
     vector_op: Energy | None = None
     local_byte: EnergyPerByte | None = None
+    conversion: Energy | None = None
+    """Reading one sum of an in-memory array through its converter."""
 
 
 class UnitBase(Model):
@@ -221,14 +216,34 @@ class CpuCluster(UnitBase):
     cluster: str = "all"
     """What `--cluster` calls it: big, little, …"""
     cores: Count
-    isa: list[str] = []
-    macs_per_cycle: dict[TypeName, Ratio]
-    """Peak multiply-accumulates of one core by type of the operands."""
+    isa: list[InstructionSet] = []
+    """SIMD instruction sets, which give peak rates from `vector` and `multiply` (socsim.soc.instruction_sets)."""
+    macs_per_cycle: dict[TypeName, Ratio] = {}
+    """Peak multiply-accumulates of one core by type of the operands, where `isa` does not give them."""
     vector: BytesPerCycle
-    """SIMD bytes that one core processes in a cycle in element-wise code."""
+    """SIMD bytes that one core processes in a cycle: pipes x width."""
+    multiply: BytesPerCycle | None = None
+    """The same of the pipes that have an integer multiplier; absent: all of them."""
+    in_order: bool = False
+    """Whether instructions issue in order, so that arithmetic waits for what loads bring."""
     caches: Annotated[list[Cache], Field(min_length=1)]
     thread_sync: Time = Time.of(0)
     """Cost of a parallel section's barrier."""
+
+
+class Occupancy(Model):
+    """What decides how many threads a compute unit has under way, and how many it needs."""
+
+    lanes: Count
+    """Threads whose instructions one compute unit issues in a cycle."""
+    latency: Count
+    """Cycles until the next instruction can use a result."""
+    threads: Count
+    """Threads that can be resident on one compute unit."""
+    registers: Capacity
+    """Register file of one compute unit."""
+    group: Count
+    """Threads of a GEMM kernel's work-group."""
 
 
 class Gpu(UnitBase):
@@ -241,21 +256,12 @@ class Gpu(UnitBase):
     """Fused multiply-adds of one compute unit on its vector lanes."""
     matrix_macs_per_cycle: dict[TypeName, Ratio] = {}
     """The same on its matrix (tensor) cores, where it has them."""
+    occupancy: Occupancy
     workgroup: Annotated[tuple[Count, Count], Field(strict=False)]
     """Output rows and columns (positions and channels) that one work-group of a GEMM kernel computes."""
     cache: Capacity
     cache_bandwidth: BytesPerCycle
     """Of the last-level cache, all compute units together."""
-
-
-class NpuArray(Model):
-    """Spatial unrolling of loop dimensions onto multipliers at base precision."""
-
-    unroll: dict[DimensionName, Count]
-    depthwise: dict[DimensionName, Count]
-    """Unrolling for depthwise layers, which leave the input-channel dimension empty."""
-    systolic: bool = False
-    """Whether operands ripple through the array, so that each pass pays fill and drain."""
 
 
 class Npu(UnitBase):
@@ -266,18 +272,26 @@ class Npu(UnitBase):
     cores: Count = 1
     default_cores: Count = 1
     """Cores that a run uses unless it asks for more."""
-    array: NpuArray
-    dataflow: Literal["weight_stationary", "output_stationary", "input_stationary"]
+    array: AnyArray
     precisions: dict[TypeName, Ratio]
     """Rate of the array by type, 1 at the type that `array` is written for."""
+    sparsity: Sparsity | None = None
+    compression: Compression | None = None
     buffer: Capacity
     """Local buffer of one core for inputs and weights, double buffering included."""
     vector: Count
     """Elements that the vector unit (activation, pooling, element-wise) handles in a cycle, one core."""
+    outputs: OutputStages = OutputStages()
+    """Stages beside the vector unit that have rates of their own."""
+    channel_group: Capacity | None = None
+    """Feature maps lie in groups of channels of so many bytes, the last one padded; absent: channels as they are.
+    Images of up to four channels that the caller hands over stay as they are."""
     command: Time
     """Hardware set-up of one task."""
     core_sync: Time = Time.of(0)
     """Barrier when several cores share an operator."""
+    cascade: bool = False
+    """Whether software runs stripes of several operators in turn, so that what lies between them is held in part."""
 
 
 class Dsp(UnitBase):
@@ -291,6 +305,8 @@ class Dsp(UnitBase):
     """Of one thread."""
     vector: BytesPerCycle
     """Vector bytes that one thread processes in a cycle."""
+    load: BytesPerCycle
+    """Vector bytes that one thread loads from coupled memory in a cycle, beside arithmetic."""
     tcm: Capacity
     """Tightly coupled memory that tiles stream through."""
     command: Time

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
 _WITH_KERNELS = frozenset({"cpu", "gpu", "dsp", "sensing_hub"})
 """Kinds of units whose cost depends on how much of the peak a runtime's kernels reach."""
+_COPIES = ("window_copies", "pointwise_copies", "padding_copies")
 
 
 def software_provenance(platform: Platform) -> list[Provenance]:
@@ -49,6 +50,9 @@ def _absent(runtime: dict[str, Any]) -> dict[str, tuple[Any, str]]:
     families = {family: 1 for family in get_args(KernelFamily) if family not in given}
     if families and _WITH_KERNELS.intersection(runtime["kinds"]):
         found["efficiency"] = (families, "not in the file: kernels reach the unit's peak")
+    copies = {name: 0 for name in _COPIES if name not in runtime.get("kernels", {})}
+    if copies and "cpu" in runtime["kinds"]:
+        found["kernels"] = (copies, "not in the file: the library reads these operands in place")
     return found
 
 

@@ -9,8 +9,8 @@ from pydantic import Field
 
 from socsim.data_files import data_folder
 from socsim.errors import PlatformError
-from socsim.quantities import Energy, EnergyPerByte, Voltage  # noqa: TC001  (pydantic reads the annotations)
-from socsim.soc.schema import Model, Ratio
+from socsim.quantities import Energy, EnergyPerByte, Voltage
+from socsim.soc.fields import Model, Ratio
 from socsim.soc.validation import validate
 from socsim.soc.yaml_reader import read_yaml
 
