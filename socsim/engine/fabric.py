@@ -2,25 +2,51 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING
 
-from socsim.engine.fluid import Demand
-from socsim.quantities import PS_PER_S, ceil_div
+from socsim.cost.work import Transfer
+from socsim.engine.fluid import Demand, alone_ps
+from socsim.engine.loading import Loading, Window
+from socsim.memo import Same
+from socsim.quantities import PS_PER_S, ceil_div, cycles_to_ps
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
-    from socsim.cost.work import Transfer
-    from socsim.soc.platform import Platform
+    from socsim.cost.work import Phase
+    from socsim.engine.simulation import Job
+    from socsim.soc.platform import Platform, PortRates
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """A phase of a job as the engine runs it.
+
+    Args:
+        label: of the phase.
+        compute_ps: its compute time.
+        demand: what it moves meanwhile; None for nothing.
+        alone_ps: how long that takes alone on the fabric.
+        read_bytes: what it reads, from all memories.
+        write_bytes: what it writes.
+    """
+
+    label: str
+    compute_ps: int
+    demand: Demand | None
+    alone_ps: int
+    read_bytes: int
+    write_bytes: int
 
 
 class Fabric:
     """Capacities of ports, links and memories, and the demands that phases make.
 
     A port is bounded by its width in each direction, and towards each memory by the bursts that it
-    keeps under way over the memory's latency. Links have a read and a write channel; DRAM and serial
-    memories serve both directions over the same pins.
+    keeps under way over the memory's latency: of each direction, and of both where it says so. Links have a
+    read and a write channel; DRAM and serial memories serve both directions over the same pins.
 
     Args:
         platform: the SoC at its operating points.
@@ -48,13 +74,43 @@ class Fabric:
 
     def _port_rates(self, unit: str) -> dict[str, int]:
         spec = self._platform.unit(unit)
-        cores = self._cores.get(unit, self._platform.default_cores(unit))
-        width = spec.port.width.value * self._platform.unit_hz(unit) * cores
+        width = spec.port.width.value * self._platform.unit_hz(unit) * self.cores_of(unit)
         rates = {f"{unit}.read": width, f"{unit}.write": width}
         for memory in dict.fromkeys((*spec.activations, *spec.weights)):
-            window = self._platform.port_bytes_per_s(unit, memory, cores)
-            rates[f"{unit}>{memory}.read"] = rates[f"{unit}>{memory}.write"] = window
+            port = self._windows(unit, memory)
+            rates[f"{unit}>{memory}.read"], rates[f"{unit}>{memory}.write"] = port.read, port.write
+            if spec.port.together is not None:
+                rates[f"{unit}>{memory}"] = port.together
         return rates
+
+    @cached_property
+    def loading(self) -> Loading:
+        """Windows of ports, and the DRAMs in whose queues they wait."""
+        windows: dict[str, Window] = {}
+        for unit, spec in self._platform.units.items():
+            port = spec.port
+            unit_bytes = port.burst.value * self.cores_of(unit)
+            under_way = {".read": port.outstanding, ".write": port.writes or port.outstanding, "": port.together or 0}
+            for memory in dict.fromkeys((*spec.activations, *spec.weights)):
+                latency = max(1, self._platform.memories[memory].latency_ps)
+                for direction, bursts in under_way.items():
+                    window = Window(unit, memory, bursts * unit_bytes, latency)
+                    if f"{unit}>{memory}{direction}" in self.capacities:
+                        windows[f"{unit}>{memory}{direction}"] = window
+        buses = {name: memory.bus for name, memory in self._platform.memories.items() if memory.bus}
+        return Loading(windows, buses)
+
+    def _windows(self, unit: str, memory: str) -> PortRates:
+        return self._platform.port_rates(unit, memory, self.cores_of(unit))
+
+    @property
+    def platform(self) -> Platform:
+        """The SoC."""
+        return self._platform
+
+    def cores_of(self, unit: str) -> int:
+        """Return the cores of a unit that are in use."""
+        return self._cores.get(unit, self._platform.default_cores(unit))
 
     def demand(self, unit: str, transfers: Sequence[Transfer], compute_ps: int = 0) -> Demand | None:
         """Return what a phase demands; None where it moves nothing.
@@ -66,21 +122,48 @@ class Fabric:
             return None
         usage: dict[str, int] = {}
         for t in transfers:
-            for resource in self._crossed(unit, t.memory, "read") if t.read_bytes else ():
+            if self._platform.unit(unit).port.together is not None:
+                usage[f"{unit}>{t.memory}"] = self._windows(unit, t.memory).occupied(t.read_bytes, t.write_bytes)
+            for resource in self.crossed(unit, t.memory, "read") if t.read_bytes else ():
                 usage[resource] = usage.get(resource, 0) + t.read_bytes
-            for resource in self._crossed(unit, t.memory, "write") if t.write_bytes else ():
+            for resource in self.crossed(unit, t.memory, "write") if t.write_bytes else ():
                 usage[resource] = usage.get(resource, 0) + t.write_bytes
         cap = ceil_div(total * PS_PER_S, compute_ps) if compute_ps else None
         weight, priority = self._standing(unit, transfers)
-        return Demand(unit, total, usage, cap, weight, priority)
+        return Demand(unit, total, usage, cap, weight, priority, tuple(transfers))
+
+    def steps(self, job: Job) -> tuple[Step, ...]:
+        """Return a job's phases with what they demand; equal ones share theirs for as long as the fabric exists."""
+        key = job.unit, job.hz, Same(job.phases)
+        if key not in self._steps:
+            self._steps[key] = tuple(self._step(job, phase) for phase in job.phases)
+        return self._steps[key]
+
+    @cached_property
+    def _steps(self) -> dict[tuple[str, int, Same], tuple[Step, ...]]:
+        return {}
+
+    def _step(self, job: Job, phase: Phase) -> Step:
+        compute = cycles_to_ps(phase.compute_cycles, job.hz)
+        demand = self.demand(job.unit, phase.transfers, compute)
+        return Step(
+            label=phase.label,
+            compute_ps=compute,
+            demand=demand,
+            alone_ps=alone_ps(demand, self.capacities) if demand else 0,
+            read_bytes=sum(t.read_bytes for t in phase.transfers),
+            write_bytes=sum(t.write_bytes for t in phase.transfers),
+        )
 
     def background(self, unit: str, memory: str, bytes_per_s: int) -> Demand:
         """Return background reads at a rate."""
-        usage = dict.fromkeys(self._crossed(unit, memory, "read"), bytes_per_s)
+        usage = dict.fromkeys(self.crossed(unit, memory, "read"), bytes_per_s)
         weight, priority = self._standing_to(unit, memory)
-        return Demand(unit, bytes_per_s, usage, bytes_per_s, weight, priority)
+        reads = (Transfer(memory, bytes_per_s, 0),)
+        return Demand(unit, bytes_per_s, usage, bytes_per_s, weight, priority, reads)
 
-    def _crossed(self, unit: str, memory: str, direction: str) -> tuple[str, ...]:
+    def crossed(self, unit: str, memory: str, direction: str) -> tuple[str, ...]:
+        """Return the resources that reads or writes of a unit pass, from its port to the memory."""
         key = (unit, memory, direction)
         if key not in self._routes:
             links = (f"{link}.{direction}" for link in self._platform.path(unit, memory))

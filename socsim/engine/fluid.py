@@ -18,6 +18,8 @@ from socsim.quantities import PS_PER_S, ceil_div
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
+    from socsim.cost.work import Transfer
+
 _ONE = 1 << 32
 
 
@@ -32,6 +34,7 @@ class Demand:
         cap_bytes_per_s: rate beyond which it waits for its own compute; None for none.
         weight: share under contention, relative to others.
         priority: class; higher classes fill first.
+        transfers: the bytes by memory, for levels of detail below this one.
     """
 
     initiator: str
@@ -40,6 +43,7 @@ class Demand:
     cap_bytes_per_s: int | None = None
     weight: int = 1
     priority: int = 0
+    transfers: tuple[Transfer, ...] = ()
     shares: tuple[tuple[str, int], ...] = field(init=False)
     """Bytes over each resource for each byte of the activity, in 2**-32, rounded up."""
 

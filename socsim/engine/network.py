@@ -14,7 +14,9 @@ if TYPE_CHECKING:
 
     import simpy
 
+    from socsim.engine.burst_network import Region
     from socsim.engine.fluid import Demand
+    from socsim.engine.loading import Loading
 
 
 @dataclass(eq=False, slots=True)
@@ -47,10 +49,12 @@ class Network:
     Args:
         env: the simulation's environment; its time is integer picoseconds.
         capacities: bytes a second by resource.
+        loading: what others in a memory's queue do to the windows of ports; None for nothing.
     """
 
-    def __init__(self, env: simpy.Environment, capacities: Mapping[str, int]) -> None:
+    def __init__(self, env: simpy.Environment, capacities: Mapping[str, int], loading: Loading | None = None) -> None:
         self.capacities = capacities
+        self._granted = loading.rates if loading else fair_rates
         self.ledgers = {name: Ledger() for name in capacities}
         self.rate_changes: dict[tuple[str, int], int] = {}
         self._env = env
@@ -64,8 +68,8 @@ class Network:
     def _now(self) -> int:
         return int(self._env.now)
 
-    def move(self, demand: Demand) -> simpy.Event:
-        """Start moving bytes; the event fires when the last one has arrived."""
+    def move(self, demand: Demand, _regions: Mapping[str, tuple[Region, ...]] | None = None) -> simpy.Event:
+        """Start moving bytes; the event fires when the last one has arrived. Where they lie does not matter here."""
         activity = _Activity(demand, demand.bytes * PS_PER_S, self._env.event())
         self._settle(self._now)
         self._active.append(activity)
@@ -99,7 +103,7 @@ class Network:
 
     def _share(self) -> None:
         everyone = (*self._active, *self._streams)
-        rates = fair_rates([a.demand for a in everyone], self.capacities)
+        rates = self._granted([a.demand for a in everyone], self.capacities)
         for activity, rate in zip(everyone, rates, strict=True):
             activity.rate = rate
         self._note_rates(everyone)

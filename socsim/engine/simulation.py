@@ -10,16 +10,16 @@ from typing import TYPE_CHECKING, Any
 
 import simpy
 
-from socsim.engine.fluid import alone_ps
+from socsim.engine.burst_network import BurstNetwork
 from socsim.engine.network import Ledger, Network
 from socsim.errors import DeadlockError, SimulationError
-from socsim.quantities import cycles_to_ps
 
 if TYPE_CHECKING:
     from collections.abc import Generator, Mapping, Sequence
 
     from socsim.cost.work import Phase
-    from socsim.engine.fabric import Fabric
+    from socsim.engine.burst_network import Region
+    from socsim.engine.fabric import Fabric, Step
 
     Process = Generator[simpy.Event, Any, None]
 
@@ -36,6 +36,7 @@ class Job:
         sync_ps: hand-over, barriers and wake-up.
         phases: the Work's phases.
         after: keys of jobs that it waits for.
+        regions: tensors by direction ("read", "write") that its bytes belong to; for the burst level.
     """
 
     key: int
@@ -45,6 +46,7 @@ class Job:
     sync_ps: int
     phases: tuple[Phase, ...]
     after: tuple[int, ...]
+    regions: Mapping[str, tuple[Region, ...]] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,15 +95,27 @@ class Stream:
     bytes_per_s: int
 
 
-def simulate(jobs: Sequence[Job], fabric: Fabric, streams: Sequence[Stream] = ()) -> Outcome:
+def simulate(jobs: Sequence[Job], fabric: Fabric, streams: Sequence[Stream] = (), *, bursts: bool = False) -> Outcome:
     """Run jobs to their end, all units side by side.
 
     Jobs of one unit run in the order of their keys.
 
+    Args:
+        jobs: what the units do.
+        fabric: what they share.
+        streams: background traffic.
+        bursts: whether every access is simulated; by default bytes flow.
+
     Raises:
         DeadlockError: jobs wait for each other; the message says who for whom.
+        UsageError: bursts, and a DRAM whose device is not known.
     """
-    return _Simulation(jobs, fabric).run(streams)
+    env = simpy.Environment(0)
+    if bursts:
+        units = list(dict.fromkeys(job.unit for job in jobs))
+        network = BurstNetwork(env, fabric, units, [stream.unit for stream in streams])
+        return _Simulation(jobs, fabric, env, network).run(streams)
+    return _Simulation(jobs, fabric, env, Network(env, fabric.capacities, fabric.loading)).run(streams)
 
 
 def analyse(jobs: Sequence[Job], fabric: Fabric) -> Outcome:
@@ -115,47 +129,44 @@ def analyse(jobs: Sequence[Job], fabric: Fabric) -> Outcome:
     for job in jobs:
         record = JobTimes(start_ps=now, dispatch_ps=job.dispatch_ps, sync_ps=job.sync_ps)
         now += job.dispatch_ps + job.sync_ps
-        for phase in job.phases:
-            now = _closed_phase(job, phase, fabric, ledgers, record, now)
+        for step in fabric.steps(job):
+            now = _closed_step(step, ledgers, record, now)
         record.end_ps = now
         times.append(record)
     return Outcome(now, tuple(times), ledgers, ())
 
 
-def _closed_phase(
-    job: Job, phase: Phase, fabric: Fabric, ledgers: Mapping[str, Ledger], record: JobTimes, now: int
-) -> int:
-    compute = cycles_to_ps(phase.compute_cycles, job.hz)
-    demand = fabric.demand(job.unit, phase.transfers, compute)
-    moving = alone_ps(demand, fabric.capacities) if demand else 0
-    end = now + max(compute, moving)
+def _closed_step(step: Step, ledgers: Mapping[str, Ledger], record: JobTimes, now: int) -> int:
+    end = now + max(step.compute_ps, step.alone_ps)
+    demand = step.demand
     if demand:
         for name, used in demand.usage.items():
-            ledgers[name].book(job.unit, used)
+            ledgers[name].book(demand.initiator, used)
             ledgers[name].busy_ps += end - now
-    _account(record, phase, now, end, compute, moving)
+    _account(record, step, now, end, step.alone_ps)
     return end
 
 
-def _account(record: JobTimes, phase: Phase, start: int, end: int, compute: int, alone: int) -> None:
+def _account(record: JobTimes, step: Step, start: int, end: int, alone: int) -> None:
     """Divide a phase's time: compute, what memory alone adds to it, what sharing adds to that."""
+    compute = step.compute_ps
     unshared = max(compute, alone)
     if end - start < unshared:
-        msg = f"phase {phase.label!r} took {end - start} ps, less than the {unshared} ps that it takes alone"
+        msg = f"phase {step.label!r} took {end - start} ps, less than the {unshared} ps that it takes alone"
         raise SimulationError(msg)
     record.compute_ps += compute
     record.memory_wait_ps += unshared - compute
     record.bus_wait_ps += end - start - unshared
     record.overlapped_ps += min(compute, alone)
-    read = sum(t.read_bytes for t in phase.transfers)
-    written = sum(t.write_bytes for t in phase.transfers)
-    record.spans.append(Span(phase.label, start, end, compute, read, written))
+    record.spans.append(Span(step.label, start, end, compute, step.read_bytes, step.write_bytes))
 
 
 class _Simulation:
-    def __init__(self, jobs: Sequence[Job], fabric: Fabric) -> None:
-        self.env = simpy.Environment(0)
-        self.network = Network(self.env, fabric.capacities)
+    def __init__(
+        self, jobs: Sequence[Job], fabric: Fabric, env: simpy.Environment, network: Network | BurstNetwork
+    ) -> None:
+        self.env = env
+        self.network = network
         self.fabric = fabric
         self.jobs = jobs
         self.times = [JobTimes() for _ in jobs]
@@ -195,22 +206,21 @@ class _Simulation:
         record.dispatch_ps, record.sync_ps = job.dispatch_ps, job.sync_ps
         if job.dispatch_ps + job.sync_ps:
             yield self.env.timeout(job.dispatch_ps + job.sync_ps)
-        for phase in job.phases:
-            yield from self._phase(job, phase, record)
+        for step in self.fabric.steps(job):
+            yield from self._step(job, step, record)
         record.end_ps = self.now
 
-    def _phase(self, job: Job, phase: Phase, record: JobTimes) -> Process:
+    def _step(self, job: Job, step: Step, record: JobTimes) -> Process:
         start = self.now
-        compute = cycles_to_ps(phase.compute_cycles, job.hz)
-        demand = self.fabric.demand(job.unit, phase.transfers, compute)
-        alone = 0
-        if demand:
-            alone = alone_ps(demand, self.network.capacities)
-            yield self.network.move(demand)
-        left = start + compute - self.now
+        if step.demand:
+            yield self.network.move(step.demand, job.regions)
+        left = start + step.compute_ps - self.now
         if left > 0:
             yield self.env.timeout(left)
-        _account(record, phase, start, self.now, compute, alone)
+        alone = step.alone_ps
+        if isinstance(self.network, BurstNetwork):  # single accesses may be faster than the fluid's closed form
+            alone = min(alone, self.now - start)
+        _account(record, step, start, self.now, alone)
 
     def _check_finished(self) -> None:
         stuck = [job for job in self.jobs if not self.done[job.key].triggered]

@@ -23,7 +23,7 @@ class UnrolledArray(Model):
     depthwise: dict[DimensionName, Count]
     """Unrolling for depthwise layers, which leave the input-channel dimension empty."""
     alternatives: list[dict[DimensionName, Count]] = []
-    """Other arrangements of the multipliers for layers that are not depthwise; the one with the fewest steps is used."""
+    """Other arrangements of the multipliers for layers that are not depthwise; the one with the fewest steps counts."""
     dataflow: Dataflow
     """Operand that stays at the multipliers while the others stream."""
 
@@ -164,8 +164,10 @@ AnyArray = Annotated[
 
 
 class OutputStages(Model):
-    """Fixed-function stages that work beside an array on what leaves it, one core; each stands alone where it is the
-    whole operator. What is not named here costs operations of the vector unit."""
+    """Fixed-function stages of one core that work beside its array on what leaves it, and alone on whole operators.
+
+    What is not named here costs operations of the vector unit.
+    """
 
     results: Ratio | None = None
     """Results that are scaled and leave in a cycle; absent: as many as the array finishes."""

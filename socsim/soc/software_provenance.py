@@ -1,4 +1,4 @@
-"""Which numbers of a platform's runtimes and of the technology table have a source, and which are assumed."""
+"""Which numbers of a platform's runtimes, DRAM devices and technology table have a source, and which are assumed."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, get_args
 from socsim.data_files import data_folder
 from socsim.soc.provenance import numbers_with_reasons
 from socsim.soc.runtimes import KernelFamily
+from socsim.soc.schema import Dram
 from socsim.soc.yaml_reader import read_yaml
 
 if TYPE_CHECKING:
@@ -22,13 +23,15 @@ _COPIES = ("window_copies", "pointwise_copies", "padding_copies")
 
 
 def software_provenance(platform: Platform) -> list[Provenance]:
-    """Return every number of the runtimes that the platform's units name, then of the technology table.
+    """Return every number of the runtimes and DRAM devices that the platform names, then of the technology table.
 
     Values that a runtime file leaves out stand with what is assumed in their place. Paths begin with
-    `runtimes.NAME` or `technology`.
+    `runtimes.NAME`, `dram.NAME` or `technology`.
     """
     names = dict.fromkeys(unit.runtime for unit in platform.units.values())
     rows = [row for name in names for row in _file_rows(f"runtimes/{name}.yaml", f"runtimes.{name}")]
+    devices = dict.fromkeys(m.device for m in platform.file.memories.values() if isinstance(m, Dram) and m.device)
+    rows += [row for name in devices for row in _file_rows(f"dram/{name}.yaml", f"dram.{name}")]
     return [*rows, *_file_rows("technology.yaml", "technology")]
 
 
