@@ -240,7 +240,7 @@ class SectionMaker:
         cores = self._cores("elementwise")
         results = sum(prod(operand.shape) for operand in kernel.outputs)
         spent = ceil(Fraction(kernel.vector_elements + as_fraction(overhead) * results, cores))
-        words = f"scalar: {kernel.vector_elements:,} operations, {overhead:g} instructions of loop for {results:,} results"
+        words = f"scalar: {kernel.vector_elements:,} operations, {overhead:g} instructions more for each of {results:,}"
         first = ceil_div(moved, self._spec.caches[0].bandwidth.value * cores)
         return Section("scalar", words, spent, first, self._beyond(moved, cores), cores, moved)
 

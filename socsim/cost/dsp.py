@@ -55,6 +55,7 @@ class DspModel(CostModel[Dsp], kind="dsp"):
                 writes,
                 first_load=traffic.first_load,
                 last_store=scaled(writes, 1, self._steps(kernel)),
+                tiles=traffic.tiling.steps,
             ),
             executed_macs=kernel.macs,
             vector_elements=kernel.vector_elements,

@@ -79,6 +79,7 @@ class EnergyModel:
             + work.vector_elements * vector
             + work.local_bytes * local
             + work.core_cycles * cycle
+            + work.conversions * (own.conversion.value if own.conversion else 0)
         )
         squared = self._platform.voltage_squared(spec.clock, own.voltage.value if own.voltage else None)
         return total * squared.numerator // squared.denominator
@@ -108,6 +109,19 @@ class EnergyModel:
         ]
         accounts = [(name, _static(power, makespan_ps)) for name, power in powers]
         return [(name, pj) for name, pj in accounts if pj]
+
+    def waiting_nw(self, used_units: Iterable[str]) -> int:
+        """Return the power in nanowatts while used units wait for the next inference.
+
+        Their domains wait in their first state, from which they wake; all others rest in their least powerful
+        one, and memories in theirs. A used domain without states stays on.
+        """
+        domains = {self._platform.units[u].power for u in used_units}
+        states = {name: self._platform.file.power_domains[name].states for name in domains}
+        waiting = {n: s[0].power.value if s else self._domain_nw(n, is_on=True) for n, s in states.items()}
+        others = [n for n in self._platform.file.power_domains if n not in domains]
+        resting = sum(self._domain_nw(n, is_on=False) for n in others)
+        return sum(waiting.values()) + resting + sum(m.rest_nw for m in self._platform.memories.values())
 
     def _domains_on(self, used: list[str]) -> set[str]:
         units = self._platform.units

@@ -159,7 +159,7 @@ class _Arena:
             self.throughout.setdefault(node, _Spans()).add(offset, end)
 
     def _nodes(self, buffer: Buffer) -> tuple[list[int], list[int]]:
-        """Return the nodes some of whose steps a buffer lives in, and the highest ones below in all of whose it does."""
+        """Return the nodes in some of whose steps a buffer lives, and the highest in all of whose it does."""
         first, last = buffer.first + 1, buffer.last + 1
         above, whole = [], []
         pending = [(1, 0, _power_of_two(self.steps))]

@@ -11,7 +11,7 @@ from socsim.cost.compression import Gain, decode_cycles, gain, packed
 from socsim.cost.layout import grouped
 from socsim.cost.model import CostModel, UnitContext, as_fraction
 from socsim.cost.output_stages import stages
-from socsim.cost.work import Work, by_memory, merged, pipelined, scaled
+from socsim.cost.work import Lines, Work, by_memory, merged, pipelined, scaled
 from socsim.quantities import PS_PER_S, ceil_div
 from socsim.soc.schema import Npu
 from socsim.workload.operators import Category
@@ -103,6 +103,7 @@ class NpuModel(CostModel[Npu], kind="npu"):
                 writes,
                 first_load=traffic.first_load if self.context.runtime.prefetch else traffic.input_reads,
                 last_store=scaled(writes, 1, max(1, main.nest.n * main.nest.p)),
+                tiles=traffic.tiling.steps,
             ),
             executed_macs=_executed(kernel, gained.rate),
             vector_elements=kernel.vector_elements,
@@ -111,7 +112,7 @@ class NpuModel(CostModel[Npu], kind="npu"):
             weight_bytes=traffic.weight_bytes,
             setup_ps=self.spec.command.value,
             sync_ps=self.spec.core_sync.value if used > 1 else 0,
-            terms=self._terms(plain, kernel, parts, traffic),
+            terms=Lines(lambda: self._terms(plain, kernel, parts, traffic)),
             levers=_levers(kernel, parts, traffic),
             conversions=sum(m.conversions for m in mappings),
         )
@@ -144,6 +145,7 @@ class NpuModel(CostModel[Npu], kind="npu"):
                 writes,
                 first_load=self._first_bursts(reads) if self.context.runtime.prefetch else reads,
                 last_store=self._first_bursts(writes),
+                tiles=ceil_div(2 * sum(reads.values()), self.spec.buffer.value * self.context.cores),
             ),
             executed_macs=0,
             vector_elements=kernel.vector_elements,

@@ -84,6 +84,11 @@ class Tiling:
         """Bytes fetched."""
         return self.input_read + self.weight_read
 
+    @property
+    def steps(self) -> int:
+        """Steps in which what is fetched arrives; 1 where nothing is."""
+        return max(1, ceil_div(self.read, max(1, self.step_bytes)))
+
 
 def tile(
     input_bytes: int,

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from functools import cached_property
+from typing import TYPE_CHECKING, overload
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from socsim.workload.loops import LoopNest
     from socsim.workload.operators import Category
     from socsim.workload.weights import WeightValues
@@ -150,6 +154,40 @@ class Phase:
     tiles: int = 1
 
 
+class Lines(Sequence[str]):
+    """Lines of text that are worded when somebody reads them: few of the kernels that are costed are explained.
+
+    Args:
+        word: makes them.
+    """
+
+    def __init__(self, word: Callable[[], tuple[str, ...]]) -> None:
+        self._word = word
+
+    @cached_property
+    def _lines(self) -> tuple[str, ...]:
+        return self._word()
+
+    @overload
+    def __getitem__(self, index: int) -> str: ...
+    @overload
+    def __getitem__(self, index: slice) -> tuple[str, ...]: ...
+    def __getitem__(self, index: int | slice) -> str | tuple[str, ...]:
+        return self._lines[index]
+
+    def __len__(self) -> int:
+        return len(self._lines)
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Lines | tuple) and self._lines == tuple(other)
+
+    def __hash__(self) -> int:
+        return hash(self._lines)
+
+    def __repr__(self) -> str:
+        return repr(self._lines)
+
+
 @dataclass(frozen=True, slots=True)
 class Work:
     """What a kernel costs on a unit, before anyone else is on the bus.
@@ -176,7 +214,7 @@ class Work:
     weight_bytes: int
     setup_ps: int
     sync_ps: int
-    terms: tuple[str, ...]
+    terms: Sequence[str]
     levers: tuple[str, ...]
     conversions: int = 0
 
@@ -239,7 +277,9 @@ def pipelined(
     """
     phases = (
         Phase("prologue", 0, transfers(first_load, {})),
-        Phase("steady", compute_cycles, transfers(less(reads, first_load), less(writes, last_store)), tiles=tiles),
+        Phase(
+            "steady", compute_cycles, transfers(less(reads, first_load), less(writes, last_store)), tiles=max(1, tiles)
+        ),
         Phase("epilogue", 0, transfers({}, last_store)),
     )
     return tuple(p for p in phases if p.compute_cycles or p.transfers)

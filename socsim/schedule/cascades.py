@@ -11,15 +11,14 @@ from typing import TYPE_CHECKING
 
 from socsim.quantities import ceil_div
 from socsim.schedule.tasks import graph_layout
-from socsim.soc.schema import Npu
 from socsim.workload.operators import Category
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from socsim.cost.memory_plan import MemoryPlan
+    from socsim.schedule.homes import Homes
     from socsim.schedule.tasks import Task, TaskGraph
-    from socsim.soc.platform import Platform
 
 _SLIDING = frozenset({"CONV_2D", "DEPTHWISE_CONV_2D", "AVERAGE_POOL_2D", "MAX_POOL_2D"})
 HEIGHTS = (64, 32, 16, 8, 4, 2)
@@ -61,31 +60,30 @@ class Chain:
     whole: tuple[int, int]
 
 
-def chains(tasks: TaskGraph, platform: Platform, plan: MemoryPlan | None) -> list[Chain]:
+def chains(tasks: TaskGraph, homes: Homes, plan: MemoryPlan | None) -> list[Chain]:
     """Return the chains of tasks that could run as cascades: those in which a plan leaves a result off chip.
 
     Only units that can cascade have any. Without a plan, because nothing fits, every chain is returned.
     """
     joined: list[list[int]] = []
     for before in tasks.tasks[:-1]:
-        if not _is_joined(tasks, platform, before):
+        if not _is_joined(tasks, homes, before):
             continue
         if not joined or joined[-1][-1] != before.position - 1:
             joined.append([])
         joined[-1].append(before.position)
     found = []
     for positions in joined:
-        spilled = [p for p in positions if plan is None or not _is_on_chip(platform, plan, tasks.tasks[p].outputs[0])]
+        spilled = [p for p in positions if plan is None or not _is_on_chip(homes, plan, tasks.tasks[p].outputs[0])]
         if spilled:
             found.append(Chain((spilled[0], spilled[-1] + 1), (positions[0], positions[-1] + 1)))
     return found
 
 
-def _is_joined(tasks: TaskGraph, platform: Platform, before: Task) -> bool:
+def _is_joined(tasks: TaskGraph, homes: Homes, before: Task) -> bool:
     """Whether a task hands its result to the next task alone, row by row."""
     after = tasks.tasks[before.position + 1]
-    unit = platform.unit(before.unit)
-    if before.unit != after.unit or not isinstance(unit, Npu) or not unit.cascade:
+    if before.unit != after.unit or not homes.units[before.unit].cascades:
         return False
     if len(before.outputs) != 1 or not (_is_striped(tasks, before) and _is_striped(tasks, after)):
         return False
@@ -94,8 +92,8 @@ def _is_joined(tasks: TaskGraph, platform: Platform, before: Task) -> bool:
     return tensor in before.private and tensor not in tasks.storage and readers == {after.position}
 
 
-def _is_on_chip(platform: Platform, plan: MemoryPlan, key: int) -> bool:
-    return platform.memories[plan.places[key].memory].kind == "sram"
+def _is_on_chip(homes: Homes, plan: MemoryPlan, key: int) -> bool:
+    return plan.places[key].memory not in homes.off_chip
 
 
 def _is_striped(tasks: TaskGraph, task: Task) -> bool:
@@ -139,9 +137,9 @@ def _window(task: Task) -> tuple[int, int]:
     return root.attributes.get("strides", (1, 1))[0], root.attributes.get("kernel", (1, 1))[0]
 
 
-def on_chip(cascade: Cascade, platform: Platform, plan: MemoryPlan) -> bool:
+def on_chip(cascade: Cascade, homes: Homes, plan: MemoryPlan) -> bool:
     """Whether a plan holds everything between the tasks of a cascade on chip."""
-    return all(_is_on_chip(platform, plan, key) for key in cascade.held)
+    return all(_is_on_chip(homes, plan, key) for key in cascade.held)
 
 
 def stripes_by_task(cascades: Sequence[Cascade]) -> dict[int, int]:

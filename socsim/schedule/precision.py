@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from types import MappingProxyType
 from typing import TYPE_CHECKING
 
 from socsim.errors import UsageError, did_you_mean
@@ -48,10 +49,13 @@ def at_precision(graph: Graph, precision: str | None) -> Graph:
     if precision not in PRECISIONS:
         msg = f"precision {precision!r} is not known.{did_you_mean(precision, PRECISIONS)}"
         raise UsageError(msg)
-    weights, activations = PRECISIONS[precision]
+    return graph.memo.get(("precision", precision), lambda: _recast(graph, *PRECISIONS[precision]))
+
+
+def _recast(graph: Graph, weights: DType, activations: DType) -> Graph:
     tensors = tuple(_retyped(t, weights, activations) for t in graph.tensors)
     operators = tuple(
-        replace(op, attributes={k: v for k, v in op.attributes.items() if k != "compute_dtype"})
+        replace(op, attributes=MappingProxyType({k: v for k, v in op.attributes.items() if k != "compute_dtype"}))
         if "compute_dtype" in op.attributes
         else op
         for op in graph.operators

@@ -8,10 +8,11 @@ from typing import TYPE_CHECKING
 
 from socsim.cost.memory_plan import Buffer, MemoryPlan, plan_memory
 from socsim.errors import InfeasibleError
+from socsim.memo import Same
 from socsim.quantities import ceil_div
 from socsim.schedule.cascades import HEIGHTS, cascade_of, chains, on_chip
+from socsim.schedule.homes import Homes
 from socsim.schedule.tasks import stored_bytes
-from socsim.soc.schema import SensingHub
 from socsim.workload.graph import TensorKind
 
 if TYPE_CHECKING:
@@ -30,29 +31,37 @@ def plan_residency(
 
     What would lie off chip between tasks of a unit that can cascade is held in part where its parts find room
     on chip: in the tallest stripes that do, of the fewest tasks. Where nothing fits as a whole, every chain of
-    tasks that can is cascaded.
+    tasks that can is cascaded. Platforms with equal memories share the answer.
 
     Raises:
         InfeasibleError: no memory of a unit has room, or two units share no memory.
     """
+    homes = Homes.of(platform)
+    by_unit = tuple((unit, Same(runtime)) for unit, runtime in runtimes.items())
+    key = "residency", Same(tasks), homes, by_unit, batch
+    return tasks.graph.memo.get(key, lambda: _plan_all(tasks, homes, runtimes, batch))
 
+
+def _plan_all(
+    tasks: TaskGraph, homes: Homes, runtimes: Mapping[str, Runtime], batch: int
+) -> tuple[MemoryPlan, tuple[Cascade, ...]]:
     def plan_with(cascades: Sequence[Cascade]) -> MemoryPlan:
-        return _plan(tasks, platform, runtimes, batch, cascades)
+        return _plan(tasks, homes, runtimes, batch, cascades)
 
     try:
         plan = plan_with(())
     except InfeasibleError:
-        found = _cascades(tasks, platform, chains(tasks, platform, None), plan_with)
+        found = _cascades(tasks, homes, chains(tasks, homes, None), plan_with)
         if not found:
             raise
         return plan_with(found), found
-    found = _cascades(tasks, platform, chains(tasks, platform, plan), plan_with)
+    found = _cascades(tasks, homes, chains(tasks, homes, plan), plan_with)
     return (plan_with(found), found) if found else (plan, ())
 
 
 def _cascades(
     tasks: TaskGraph,
-    platform: Platform,
+    homes: Homes,
     waiting: list[Chain],
     plan_with: Callable[[Sequence[Cascade]], MemoryPlan],
 ) -> tuple[Cascade, ...]:
@@ -66,7 +75,7 @@ def _cascades(
             plan = plan_with((*taken, *tried))
         except InfeasibleError:
             continue
-        fits = [cascade.stripes > 1 and on_chip(cascade, platform, plan) for cascade in tried]
+        fits = [cascade.stripes > 1 and on_chip(cascade, homes, plan) for cascade in tried]
         taken += [cascade for cascade, does in zip(tried, fits, strict=True) if does]
         waiting = [chain for chain, does in zip(waiting, fits, strict=True) if not does]
     return tuple(sorted(taken, key=lambda cascade: cascade.first))
@@ -74,7 +83,7 @@ def _cascades(
 
 def _plan(
     tasks: TaskGraph,
-    platform: Platform,
+    homes: Homes,
     runtimes: Mapping[str, Runtime],
     batch: int,
     cascades: Sequence[Cascade],
@@ -101,8 +110,8 @@ def _plan(
     outer = {tasks.storage.get(t, t) for t in (*tasks.graph.inputs, *tasks.graph.outputs)}
     for key in outer & lives.keys():
         lives[key].is_boundary = True
-    buffers = [life.buffer(key, tasks, platform, runtimes) for key, life in sorted(lives.items()) if life.bytes]
-    return plan_memory(buffers, _capacities(platform), end + 1)
+    buffers = [life.buffer(key, tasks, homes, runtimes) for key, life in sorted(lives.items()) if life.bytes]
+    return plan_memory(buffers, dict(homes.rooms), end + 1)
 
 
 def _hold(lives: Mapping[int, _Life], tasks: TaskGraph, cascade: Cascade) -> None:
@@ -156,17 +165,26 @@ class _Life:
         self.last = -1
         self.units: dict[str, None] = {}
 
-    def buffer(self, key: int, tasks: TaskGraph, platform: Platform, runtimes: Mapping[str, Runtime]) -> Buffer:
+    def buffer(self, key: int, tasks: TaskGraph, homes: Homes, runtimes: Mapping[str, Runtime]) -> Buffer:
         name = tasks.graph.tensors[key].name
-        role = "weights" if self.constant else "activations"
-        memories = _allowed(list(self.units), role, platform, runtimes, is_boundary=self.is_boundary)
+        memories = self._allowed(homes, runtimes)
         if not memories:
+            role = "weights" if self.constant else "activations"
             msg = (
                 f"tensor {name!r} is used by {', '.join(self.units)}, which share no memory for {role}; "
-                f"add one to their `{role}` in platform {platform.name!r}"
+                f"add one to their `{role}` in platform {homes.platform!r}"
             )
             raise InfeasibleError(msg)
         return Buffer(key, name, self.bytes, self.first, self.last, memories, self.constant)
+
+    def _allowed(self, homes: Homes, runtimes: Mapping[str, Runtime]) -> tuple[str, ...]:
+        """Return the memories that every unit can use, in the first unit's order."""
+        first, *others = (homes.units[u].memories(constant=self.constant) for u in self.units)
+        names = tuple(m for m in first if all(m in other for other in others))
+        is_outside = self.is_boundary and any(runtimes[u].boundary == "off_chip" for u in self.units)
+        if not self.constant and (is_outside or not all(runtimes[u].resident for u in self.units)):
+            return tuple(m for m in names if m in homes.off_chip) or names
+        return names
 
 
 def _note(
@@ -180,27 +198,3 @@ def _note(
         life.first = task.position
     life.last = max(life.last, until[task.position])
     life.units[task.unit] = None
-
-
-def _allowed(
-    units: list[str], role: str, platform: Platform, runtimes: Mapping[str, Runtime], *, is_boundary: bool
-) -> tuple[str, ...]:
-    """Return the memories that every unit can use, in the first unit's order."""
-    names = [
-        m for m in getattr(platform.unit(units[0]), role) if all(m in getattr(platform.unit(u), role) for u in units)
-    ]
-    is_outside = is_boundary and any(runtimes[u].boundary == "off_chip" for u in units)
-    if role == "activations" and (is_outside or not all(runtimes[u].resident for u in units)):
-        off_chip = [m for m in names if platform.memories[m].kind != "sram"]
-        names = off_chip or names
-    return tuple(names)
-
-
-def _capacities(platform: Platform) -> dict[str, int]:
-    """Return the bytes of each memory that networks may use."""
-    room = {name: memory.bytes for name, memory in platform.memories.items()}
-    for unit in platform.units.values():
-        if isinstance(unit, SensingHub):
-            home = unit.activations[0]
-            room[home] = max(0, room[home] - unit.reserved.value)
-    return room

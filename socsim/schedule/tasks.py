@@ -14,7 +14,7 @@ from socsim.workload.operators import OPERATORS, Category
 from socsim.workload.weights import stated_values, weight_values
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Mapping, Sequence
+    from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 
     from socsim.schedule.placement import Placed
     from socsim.soc.runtimes import Runtime
@@ -70,22 +70,15 @@ class TaskGraph:
     @cached_property
     def before(self) -> tuple[tuple[int, ...], ...]:
         """Positions of the tasks whose results each task reads, through views that are compiled away."""
-        makers = {t: task.position for task in self.tasks for m in task.members for t in m.outputs}
-        return tuple(self._makers_of(task, makers) for task in self.tasks)
-
-    def _makers_of(self, task: Task, makers: Mapping[int, int]) -> tuple[int, ...]:
-        found = set()
-        pending = list(task.inputs)
-        while pending:
-            tensor = pending.pop()
-            if tensor in makers:
-                if makers[tensor] != task.position:
-                    found.add(makers[tensor])
-                continue
-            producer = self.graph.producers.get(tensor)
-            if producer is not None:
-                pending.extend(t for t in self.graph.operators[producer].inputs if t is not None)
-        return tuple(sorted(found))
+        makers = {t: frozenset((task.position,)) for task in self.tasks for m in task.members for t in m.outputs}
+        for op in self.graph.operators:
+            if not makers.keys() & set(op.outputs):
+                seen = _union(makers[t] for t in op.inputs if t in makers)
+                makers |= dict.fromkeys(op.outputs, seen)
+        return tuple(
+            tuple(sorted(_union(makers[t] for t in task.inputs if t in makers) - {task.position}))
+            for task in self.tasks
+        )
 
     def constant_bytes(self, unit: str, runtime: Runtime) -> int:
         """Return the bytes of the constants that a unit's tasks read, each once, as its runtime keeps them."""
@@ -96,6 +89,12 @@ class TaskGraph:
         """Return the loop nests of each of a unit's tasks that multiply, in order."""
         found = (task_nests(task, batch) for task in self.tasks if task.unit == unit)
         return tuple(nests for nests in found if nests)
+
+
+def _union(sets: Iterable[frozenset[int]]) -> frozenset[int]:
+    """Return what is in any of the sets; the one set itself where only one holds anything."""
+    filled = [found for found in sets if found]
+    return filled[0] if len(filled) == 1 else frozenset().union(*filled)
 
 
 def build_tasks(graph: Graph, placed: Sequence[Placed], runtimes: Mapping[str, Runtime]) -> TaskGraph:
@@ -118,6 +117,8 @@ class _Fuser:
         self.task_of: dict[int, int] = {}
         self.folded: dict[int, str] = {}
         self.storage: dict[int, int] = {}
+        self.viewed: dict[int, int] = {}
+        """By operator that is compiled away, the last task that makes anything of what it views."""
         self.busy: set[str] = set()
         self.outputs = frozenset(graph.outputs)
 
@@ -127,7 +128,9 @@ class _Fuser:
             if host is not None:
                 task, reason = host
                 self._join(task, op, reason)
-            elif not self._is_free_view(op) and not self._is_pending_pad(op):
+            elif self._is_free_view(op) or self._is_pending_pad(op):
+                self.viewed[op.index] = max((self._made_at(t) for t in op.inputs if t is not None), default=-1)
+            else:
                 self._open(op)
         self._collect_borders()
         return TaskGraph(self.graph, tuple(self.tasks), self.storage, self.task_of, self.folded)
@@ -183,7 +186,7 @@ class _Fuser:
         task = self._open_ended(later, op)
         if task is None or any(m.type == "ADD" for m in task.members[1:]):
             return None
-        if not all(self._precedes(t, task) for t in operands):
+        if any(self._made_at(t) > task.position for t in operands):  # not there yet when the task runs
             return None
         return task, f"residual addition folded into {task.root.index} {task.root.type}"
 
@@ -195,18 +198,10 @@ class _Fuser:
         host = self._follows(op, "pool")
         return host if host and _convolution(host[0].root) in runtime.pools else None
 
-    def _precedes(self, tensor: int, task: Task) -> bool:
-        """Whether a tensor is made by this task or before it, so that the task can read it when it runs."""
-        pending = [tensor]
-        while pending:
-            producer = self.graph.producers.get(pending.pop())
-            if producer is None:
-                continue
-            if producer not in self.task_of:  # compiled away: look at what it views
-                pending.extend(t for t in self.graph.operators[producer].inputs if t is not None)
-            elif self.task_of[producer] > task.position:
-                return False
-        return True
+    def _made_at(self, tensor: int) -> int:
+        """Return the position of the task after which a tensor is there, also as a view; -1 for before all."""
+        producer = self.graph.producers.get(tensor)
+        return -1 if producer is None else self.task_of.get(producer, self.viewed.get(producer, -1))
 
     def _open_ended(self, tensor: int, op: Operator) -> Task | None:
         """Return the task whose last operator makes `tensor` for `op` alone, on the same unit."""

@@ -64,6 +64,11 @@ class StepCost:
     constants: Constants | None
 
     @property
+    def blocks_made(self) -> int:
+        """Blocks of results."""
+        return self.step.job.result.parts(self.blocks.result).volume * self.step.times
+
+    @property
     def waits(self) -> int:
         """Cycles of the edges; the output stage alone goes on with the next operation meanwhile."""
         return 0 if self.step.job.family == "elementwise" else sum(self.edges)
@@ -155,7 +160,7 @@ class BlocksEngine(ArrayEngine[BlocksArray], kind="blocks"):
         return (
             Phase("staging", head, transfers(early_reads, early_writes), early=True),
             Phase("prologue", first.edges[0], transfers(first.first, {})),
-            Phase("steady", sum(c.busy() for c in costs) - ends, rest),
+            Phase("steady", sum(c.busy() for c in costs) - ends, rest, tiles=sum(c.blocks_made for c in costs)),
             Phase("epilogue", last.edges[1], transfers({}, last.last)),
         )
 

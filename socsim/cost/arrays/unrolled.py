@@ -30,7 +30,8 @@ class UnrolledEngine(ArrayEngine[UnrolledArray], kind="unrolled"):
     """Steps are the product of ceil(bound / unrolled) over the loop dimensions.
 
     A dimension that does not fill its unrolling leaves multipliers idle; depthwise layers use the array's
-    depthwise unrolling, others the one with the fewest steps. The operand that stays is read from the buffers once for each of its blocks.
+    depthwise unrolling, others the one with the fewest steps. The operand that stays is read from the buffers
+    once for each of its blocks.
 
     Assumes: the next block of the operand that stays enters beside compute; operands reach all multipliers
     in the cycle in which they are read.
