@@ -1,38 +1,54 @@
-"""How long one inference takes, bit for bit, beside LiteRT's reference and optimized built-in kernels; one thread.
+"""How long one inference takes, bit for bit, with one thread and two, beside LiteRT's kernels with one.
 
 Each model runs under the `tflite` profile, whose results equal the reference kernels'. LiteRT runs in a
-process of its own, between two halves of socsim's runs, so that all three see the same machine.
-OPENBLAS_NUM_THREADS is set to 1 here, before NumPy is imported; so do users who want one thread.
+process of its own, between two halves of socsim's runs, so that all see the same machine. ResNet-50 is made
+here: seeded random weights, quantized by socsim, written as a TFLite file. `bench_numerics.py [NAME…]` takes the
+models whose names contain one of the given.
 """
 
 from __future__ import annotations
 
-import os
-
-os.environ["OPENBLAS_NUM_THREADS"] = "1"
-
 import json
+import os
 import statistics
 import subprocess
 import sys
 import tempfile
 import time
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
+from resnet50 import resnet50, tflite_file
 
 import socsim as ss
 from socsim.numerics.arrays import integer_range, numpy_dtype
 from socsim.numerics.executor import Executable
+from socsim.numerics.threads import Team
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from socsim.workload.graph import Graph, Tensor
 
 SHARED = Path(os.environ.get("SOCSIM_SHARED") or Path(__file__).resolve().parents[2] / "shared") / "models"
-# Model, the copy that LiteRT can load, socsim's runs, runs of the reference kernels, of the optimized ones.
+# Model, the copy that LiteRT can load, runs of socsim and of the optimized kernels, of the reference kernels.
 CASES = [
-    ("coral_tf2_mobilenet_v2_1.0_224_ptq_int8", "", 20, 5, 20),
-    ("coral_mobilenet_edgetpu_0.75_224_int8", "", 20, 5, 20),
-    ("mlperf_mobile_edsr_f32b5_int8", ".patched", 4, 1, 4),
+    ("coral_tf2_mobilenet_v2_1.0_224_ptq_int8", "", 20, 5),
+    ("coral_mobilenet_edgetpu_0.75_224_int8", "", 20, 5),
+    ("mlperf_mobile_edsr_f32b5_int8", ".patched", 4, 1),
 ]
-RESOLVERS = {"reference": "BUILTIN_REF", "optimized": "BUILTIN_WITHOUT_DEFAULT_DELEGATES"}
+RESNET = ("resnet50", 10, 2)
+RESOLVERS = {"reference": "BUILTIN_REF", "optimized": "BUILTIN_WITHOUT_DEFAULT_DELEGATES", "xnnpack": "BUILTIN"}
+FIRST = """
+import sys, time
+start = time.perf_counter()
+import numpy as np
+import socsim as ss
+with np.load(sys.argv[2]) as inputs:
+    ss.execute(sys.argv[1], dict(inputs))
+print(time.perf_counter() - start)
+"""
 LITERT = """
 import json, sys, time
 import numpy as np
@@ -60,52 +76,72 @@ def litert(path: Path, resolver: str, runs: int, inputs: Path) -> tuple[list[flo
     return result["times"], result["outputs"]
 
 
-def socsim_times(executable: Executable, inputs: dict[int, np.ndarray], runs: int) -> list[float]:
-    times = []
+def first_call(path: Path, inputs: Path) -> float:
+    """Seconds of a first call in a fresh process, imports included; kernels were compiled before."""
+    command = [sys.executable, "-c", FIRST, str(path), str(inputs)]
+    return min(float(subprocess.run(command, capture_output=True, text=True, check=True).stdout) for _ in range(3))
+
+
+def socsim_times(
+    executables: dict[int, Executable], inputs: dict[int, np.ndarray], runs: int
+) -> dict[int, list[float]]:
+    """Seconds of runs by number of threads, one after the other in turn."""
+    times: dict[int, list[float]] = {threads: [] for threads in executables}
     for _ in range(runs):
-        start = time.perf_counter()
-        executable.run(inputs)
-        times.append(time.perf_counter() - start)
+        for threads, executable in executables.items():
+            start = time.perf_counter()
+            executable.run(inputs)
+            times[threads].append(time.perf_counter() - start)
     return times
 
 
 def line(what: str, times: list[float], ours: float) -> str:
     least, middle = 1000 * min(times), 1000 * statistics.median(times)
-    return f"  {what:<10} min {least:9.2f} ms, median {middle:9.2f} ms, {least / ours:6.2f} x socsim"
+    return f"  {what:<10} min {least:9.2f} ms, median {middle:9.2f} ms, {least / ours:6.2f} x one thread of socsim"
 
 
-def bench(name: str, suffix: str, runs: int, reference_runs: int, optimized_runs: int, folder: Path) -> None:
-    net = ss.load(str(SHARED / f"{name}.tflite"))
+def random_input(rng: np.random.Generator, tensor: Tensor) -> np.ndarray:
+    if tensor.dtype.is_float:
+        return rng.normal(0, 1, tensor.shape).astype(np.float32)
+    return rng.integers(*integer_range(tensor.dtype), tensor.shape, numpy_dtype(tensor.dtype), endpoint=True)
+
+
+def bench(name: str, net: Graph, path: Path, runs: int, reference_runs: int, folder: Path) -> None:
     rng = np.random.default_rng(0)
-    tensors = [net.tensors[t] for t in net.inputs]
-    data = [rng.integers(*integer_range(t.dtype), t.shape, numpy_dtype(t.dtype), endpoint=True) for t in tensors]
-    inputs = dict(zip(net.inputs, data, strict=True))
+    inputs = {t: random_input(rng, net.tensors[t]) for t in net.inputs}
     file = folder / f"{name}.npz"
-    np.savez(file, **{str(i): array for i, array in enumerate(data)})
-    start = time.perf_counter()
-    executable = Executable(net, "tflite")
-    prepared = time.perf_counter()
-    results = executable.run(inputs)
-    first = time.perf_counter()
-    ours = socsim_times(executable, inputs, runs // 2)
-    model = SHARED / f"{name}{suffix}.tflite"
-    reference, expected = litert(model, RESOLVERS["reference"], reference_runs, file)
-    optimized, _ = litert(model, RESOLVERS["optimized"], optimized_runs, file)
-    ours += socsim_times(executable, inputs, runs - runs // 2)
-    equal = [results[t].tobytes().hex() for t in net.outputs] == expected
-    least = 1000 * min(ours)
+    np.savez(file, **{str(t): array for t, array in inputs.items()})
+    executables = {threads: Executable(net, "tflite", team=Team(threads)) for threads in (1, 2)}
+    results = {threads: executable.run(inputs) for threads, executable in executables.items()}
+    halves = [socsim_times(executables, inputs, runs // 2)]
+    reference, expected = litert(path, RESOLVERS["reference"], reference_runs, file)
+    others = {what: litert(path, RESOLVERS[what], runs, file)[0] for what in ("optimized", "xnnpack")}
+    halves.append(socsim_times(executables, inputs, runs - runs // 2))
+    ours = {threads: halves[0][threads] + halves[1][threads] for threads in executables}
+    equal = all([made[t].tobytes().hex() for t in net.outputs] == expected for made in results.values())
+    least = 1000 * min(ours[1])
     print(f"{name}: {'equal to' if equal else 'DIFFERENT FROM'} the reference kernels")
-    print(line("socsim", ours, least))
-    print(line("reference", reference, least))
-    print(line("optimized", optimized, least))
-    print(f"  prepare {1000 * (prepared - start):.0f} ms, first run {1000 * (first - prepared):.0f} ms")
+    for what, times in {"socsim": ours[1], "2 threads": ours[2], "reference": reference, **others}.items():
+        print(line(what, times, least))
+    print(f"  first call of a fresh process {1000 * first_call(path, file):.0f} ms", flush=True)
+
+
+def cases(names: list[str], folder: Path) -> Iterator[tuple[str, Graph, Path, int, int]]:
+    for name, suffix, runs, reference_runs in CASES:
+        path = SHARED / f"{name}.tflite"
+        if any(n in name for n in names or [""]) and path.is_file():
+            yield name, ss.load(str(path)), SHARED / f"{name}{suffix}.tflite", runs, reference_runs
+    name, runs, reference_runs = RESNET
+    if any(n in name for n in names or [""]):
+        net, path = resnet50(), folder / f"{name}.tflite"
+        path.write_bytes(tflite_file(net))
+        yield name, net, path, runs, reference_runs
 
 
 def main(names: list[str]) -> None:
     with tempfile.TemporaryDirectory() as folder:
-        for case in CASES:
-            if (not names or any(n in case[0] for n in names)) and (SHARED / f"{case[0]}.tflite").is_file():
-                bench(*case, Path(folder))
+        for case in cases(names, Path(folder)):
+            bench(*case, Path(folder))
 
 
 if __name__ == "__main__":

@@ -4,15 +4,18 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Mapping
+from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from socsim.errors import NumericsError, UnsupportedOperatorError, UsageError, did_you_mean, join_faults
 from socsim.numerics import operators  # noqa: F401  (fills the table of implementations)
-from socsim.numerics.arrays import constant_array, integer_range, numpy_dtype
+from socsim.numerics.arrays import constant_array, has_arrays, integer_range, numpy_dtype
 from socsim.numerics.node import IMPLEMENTATIONS, Node, prepared
 from socsim.numerics.profiles import Profile, profile
+from socsim.numerics.signatures import check_signature
+from socsim.numerics.threads import ALONE, SINGLE_BLAS, Team
 from socsim.workload.builder import unsupported_message
 
 if TYPE_CHECKING:
@@ -23,6 +26,10 @@ if TYPE_CHECKING:
     from socsim.workload.graph import Graph, Operator, Tensor
 
 
+# What implementations raise for absent operands and for attributes of another form than the operator's.
+_CONTRADICTIONS = (AttributeError, IndexError, KeyError, OverflowError, TypeError, ValueError)
+
+
 class Executable:
     """A network prepared under a profile: multipliers, tables and packed weights are made once.
 
@@ -30,19 +37,29 @@ class Executable:
         graph: the network; its constants must have values.
         rules: the profile or its name.
         state: values of variables, where a caller shares its own; they start empty otherwise.
+        team: threads that share the work of an operator; the caller's alone otherwise.
 
     Raises:
         UnsupportedOperatorError: operators without an implementation, all listed.
-        NumericsError: scales or shapes that no kernel can use, or constants without values.
+        NumericsError: scales or shapes that no kernel can use, types that NumPy does not hold, or constants
+            without values.
     """
 
-    def __init__(self, graph: Graph, rules: Profile | str = "tflite", *, state: dict[str, Array] | None = None) -> None:
+    def __init__(
+        self,
+        graph: Graph,
+        rules: Profile | str = "tflite",
+        *,
+        state: dict[str, Array] | None = None,
+        team: Team = ALONE,
+    ) -> None:
         self.graph = graph
-        self.profile = profile(rules) if isinstance(rules, str) else rules
+        self.profile = profile(rules)
         self._state: dict[str, Array] = {} if state is None else state
+        self._team = team
         self._check_supported()
         self._constants = {t: constant_array(graph.tensors[t]) for t in self._constant_tensors()}
-        self._steps = [self._prepared(op) for op in graph.operators]
+        self._steps = self._all_prepared()
 
     def run(self, inputs: Mapping[Any, Any], *, keep_all: bool = False) -> dict[int, Array]:
         """Return result arrays by tensor index: the outputs, or every tensor that an operator made.
@@ -56,11 +73,12 @@ class Executable:
         """
         values = dict(self._constants) | checked_inputs(self.graph, inputs)
         last_use = {} if keep_all else self._last_use
-        for position, (op, step) in enumerate(zip(self.graph.operators, self._steps, strict=True)):
-            for index, array in zip(op.outputs, self._results(op, step, values), strict=True):
-                values[index] = self._conforming(op.index, index, array)
-            for index in last_use.get(position, ()):
-                values.pop(index, None)
+        with SINGLE_BLAS:
+            for position, (op, step) in enumerate(zip(self.graph.operators, self._steps, strict=True)):
+                for index, array in zip(op.outputs, self._results(op, step, values), strict=True):
+                    values[index] = self._conforming(op.index, index, array)
+                for index in last_use.get(position, ()):
+                    values.pop(index, None)
         wanted = [t for op in self.graph.operators for t in op.outputs] if keep_all else self.graph.outputs
         return {index: values[index] for index in dict.fromkeys((*wanted, *self.graph.outputs))}
 
@@ -81,28 +99,59 @@ class Executable:
                 "file holds the graph alone, so it can be costed but not executed; use a .tflite or .onnx file"
             )
             raise NumericsError(msg)
+        self._check_types()
         missing = [(op.index, op.name, op.label) for op in self.graph.operators if op.type not in IMPLEMENTATIONS]
         if missing:
             raise UnsupportedOperatorError(unsupported_message(self.graph.name, missing))
 
+    def _check_types(self) -> None:
+        used = sorted({t for op in self.graph.operators for t in (*op.inputs, *op.outputs) if t is not None})
+        strange = [t for t in map(self.graph.tensors.__getitem__, used) if not has_arrays(t.dtype)]
+        if strange:
+            names = ", ".join(f"{t.name!r} {t.dtype.value}" for t in strange[:5]) + ", …" * (len(strange) > 5)
+            msg = (
+                f"{self.graph.name}: {len(strange)} tensors have elements that can be costed but not executed "
+                f"({names}); convert them to float32 in the model"
+            )
+            raise NumericsError(msg)
+
+    def _all_prepared(self) -> list[Run]:
+        """Return the run function of every operator.
+
+        Raises:
+            NumericsError: what no kernel can use, of all operators.
+        """
+        steps, faults = [], []
+        for op in self.graph.operators:
+            try:
+                steps.append(self._prepared(op))
+            except NumericsError as error:
+                faults.append(str(error).removeprefix(f"{self.graph.name}: "))
+        if faults:
+            raise NumericsError(join_faults(self.graph.name, faults))
+        return steps
+
     def _prepared(self, op: Operator) -> Run:
         try:
-            return prepared(Node(self.graph, op, self.profile, self._state))
-        except (IndexError, KeyError, ValueError) as error:
+            node = Node(self.graph, op, self.profile, self._state, self._team)
+            if self.graph.source_format == "tflite":
+                check_signature(node)
+            return prepared(node)
+        except _CONTRADICTIONS as error:
             raise self._unfit(op, error) from error
 
     def _results(self, op: Operator, step: Run, values: Mapping[int, Array]) -> tuple[Array, ...]:
         """Return an operator's results; variables are no operands, they live in the state."""
         try:
             return step(*(None if i is None else values.get(i) for i in op.inputs))
-        except (IndexError, ValueError) as error:
+        except _CONTRADICTIONS as error:
             raise self._unfit(op, error) from error
 
     def _unfit(self, op: Operator, error: Exception) -> NumericsError:
         """Return the error for operands or attributes that contradict the operator."""
         return NumericsError(f"{self.graph.name}: operator {op.index} {op.label} does not fit its operands: {error}")
 
-    @property
+    @cached_property
     def _last_use(self) -> dict[int, list[int]]:
         """Tensors that nothing reads after each operator."""
         last: dict[int, int] = {}

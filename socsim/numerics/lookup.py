@@ -9,15 +9,18 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from socsim.numerics.jit import kernel
+from socsim.numerics.threads import ALONE, Team, shared
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from socsim.numerics.arrays import Array
+    from socsim.numerics.threads import SharedKernel
 
     Unary = Callable[[Array], Array]
     Binary = Callable[[Array, Array], Array]
+
+_SHARED_ELEMENTS = 1 << 14  # from which threads gain more than they cost
 
 _UNSIGNED = {1: np.uint8, 2: np.uint16}
 
@@ -29,17 +32,19 @@ def domain(dtype: np.dtype[Any]) -> Array:
     return values
 
 
-def unary(dtype: np.dtype[Any], formula: Unary) -> Unary:
+def unary(dtype: np.dtype[Any], formula: Unary, team: Team = ALONE) -> Unary:
     """Return `formula` as a table over an 8- or 16-bit type; the formula takes and gives whole arrays."""
     table = np.ascontiguousarray(formula(domain(dtype)))
 
     def run(values: Array) -> Array:
-        return _looked_up(table, _bits(values)).reshape(values.shape)
+        out = np.empty(values.shape, table.dtype)
+        _share(team, _look_up, table, _bits(values), out.reshape(-1))
+        return out
 
     return run
 
 
-def binary(first: np.dtype[Any], second: np.dtype[Any], formula: Binary) -> Binary:
+def binary(first: np.dtype[Any], second: np.dtype[Any], formula: Binary, team: Team = ALONE) -> Binary:
     """Return `formula` as a table over two 8-bit types; operands broadcast."""
     a, b = domain(first), domain(second)
     table = np.ascontiguousarray(formula(a[:, None], b[None, :])).reshape(-1)
@@ -47,28 +52,37 @@ def binary(first: np.dtype[Any], second: np.dtype[Any], formula: Binary) -> Bina
     def run(x: Array, y: Array) -> Array:
         shape = np.broadcast_shapes(x.shape, y.shape)
         left, right = (_bits(np.broadcast_to(v, shape)) for v in (x, y))
-        return _paired(table, left, right).reshape(shape)
+        out = np.empty(shape, table.dtype)
+        _share(team, _look_up_pairs, table, left, right, out.reshape(-1))
+        return out
 
     return run
+
+
+def _share(team: Team, function: SharedKernel, *args: Array) -> None:
+    """Fill the last argument, a block of elements at a time."""
+    elements = args[-1].size
+    size = team.rows(elements, max(elements, 1), is_shared=elements >= _SHARED_ELEMENTS)
+    team.run(function, -(-elements // size), size, *args)
 
 
 def _bits(values: Array) -> Array:
     return np.ascontiguousarray(values).reshape(-1).view(_UNSIGNED[values.dtype.itemsize])
 
 
-@kernel
-def _looked_up(table: Array, indices: Array) -> Array:
-    """Return table[indices]; the table covers every index of its type."""
-    out = np.empty(indices.size, table.dtype)
-    for i in range(indices.size):
-        out[i] = table[indices[i]]
-    return out
+@shared
+def _look_up(index: int, size: int, table: Array, indices: Array, out: Array) -> None:
+    """Write table[indices] of a block of `size` elements; the table covers every index of its type."""
+    block = slice(index * size, (index + 1) * size)
+    values, results = indices[block], out[block]
+    for i in range(results.size):
+        results[i] = table[values[i]]
 
 
-@kernel
-def _paired(table: Array, first: Array, second: Array) -> Array:
-    """Return the entries of a 256 x 256 table, flattened; both index arrays have one length."""
-    out = np.empty(first.size, table.dtype)
-    for i in range(first.size):
-        out[i] = table[np.uint32(first[i]) * np.uint32(256) + np.uint32(second[i])]
-    return out
+@shared
+def _look_up_pairs(index: int, size: int, table: Array, first: Array, second: Array, out: Array) -> None:
+    """Write the entries of a 256 x 256 table, flattened, for a block of `size` pairs of indices."""
+    block = slice(index * size, (index + 1) * size)
+    left, right, results = first[block], second[block], out[block]
+    for i in range(results.size):
+        results[i] = table[np.uint32(left[i]) * np.uint32(256) + np.uint32(right[i])]

@@ -10,12 +10,9 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from socsim.numerics.jit import kernel
-from socsim.numerics.threads import ALONE, Team
+from socsim.numerics.threads import ALONE, Team, shared
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
-
     from socsim.numerics.arrays import Array
 
 _SHARED_MACS = 1 << 17  # from which threads gain more than they cost
@@ -32,21 +29,20 @@ def ordered_product(rows: Array, weights: Array, team: Team = ALONE) -> Array:
     Source: TFLite kernels/internal/reference/{conv,fully_connected,transpose_conv}.h.
     """
     flat = np.ascontiguousarray(rows, np.float32).reshape(-1, len(weights))
-    out = np.zeros((len(flat), weights.shape[1]), np.float32)
+    out = np.empty((len(flat), weights.shape[1]), np.float32)
     matrix = np.ascontiguousarray(weights, np.float32)
-
-    def work(parts: Iterable[tuple[int, int]]) -> None:
-        for first, last in parts:
-            _accumulate(flat[first:last], matrix, out[first:last])
-
-    team.share(work, team.blocks(len(flat), max(len(flat), 1), is_shared=out.size * len(matrix) >= _SHARED_MACS))
+    is_shared = out.size * len(matrix) >= _SHARED_MACS
+    count = team.rows(len(flat), max(len(flat), 1), is_shared=is_shared)
+    team.run(_accumulate, -(-len(flat) // count), flat, matrix, count, out)
     return out.reshape(*rows.shape[:-1], weights.shape[1])
 
 
-@kernel
-def _accumulate(rows: Array, weights: Array, out: Array) -> None:
-    for p in range(rows.shape[0]):
+@shared
+def _accumulate(index: int, rows: Array, weights: Array, count: int, out: Array) -> None:
+    """Compute rows `index` x `count` and those that follow, `count` of them."""
+    for p in range(index * count, min((index + 1) * count, rows.shape[0])):
         target = out[p]
+        target[:] = 0
         for k in range(rows.shape[1]):
             x = rows[p, k]
             for c in range(target.size):

@@ -3,14 +3,18 @@
 An accumulator arrives as an exact number in float32, float64, int32 or int64. Everything that is the same
 for all elements of a channel (zero points times weight sums, the bias) is folded into one offset. Offsets
 and sums are exact modulo 2**32, so 32-bit accumulators wrap around just as those of the reference kernels.
+
+A rule with its offset is a plan: a tuple of its own type, by which kernels choose the arithmetic when they are
+compiled.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
+from numba.extending import overload
 
 from socsim.errors import NumericsError
 from socsim.numerics.fixed_point import multipliers
@@ -22,9 +26,9 @@ if TYPE_CHECKING:
 
     from socsim.numerics.arrays import Array
 
-    _Plan = tuple[Array, ...]
-    Epilogue = Callable[[Array, Array, Array], None]
-    """Scales accumulators [rows, channels], plus an int64 offset for each channel, into [rows, channels]."""
+    Plan = tuple[Any, ...]
+    Epilogue = Callable[[Array, int], Plan]
+    """Makes the plan for int64 offsets, [channels] or [1], and a number of channels."""
 
 _WIDE_MANTISSA_LIMIT = 0x7FFF0000
 
@@ -106,17 +110,13 @@ def fixed_point(real: Array, rounding: Rounding, target: Target, *, tail: int = 
         nudge = np.int64(1) << (total - 1)
         away = (np.arange(total.size) >= total.size - tail) | (rounding is Rounding.DOUBLE)
         signed, nudge = np.where(away, first, 0), np.where(away, nudge, nudge + first)
-    plan = (mantissas.astype(np.int32), left.astype(np.int32), total, nudge, signed)
+    columns = (mantissas.astype(np.int32), left.astype(np.int32), total, nudge, signed)
 
-    def run(accumulators: Array, offset: Array, out: Array) -> None:
-        channels = out.shape[1]
-        columns = [_spread(column, channels) for column in plan]
-        offset32 = _spread(offset, channels).astype(np.int32)
-        shifted = bool(plan[1].any())
-        function = _fixed_point_shifted if shifted else _fixed_point
-        function(_narrow(accumulators), (offset32, *columns), target.numbers, out)
+    def plan(offset: Array, channels: int) -> Plan:
+        kind = _ShiftedPlan if left.any() else _FixedPlan
+        return _plan_of(kind, channels, (offset.astype(np.int32), *columns), *target.numbers)
 
-    return run
+    return plan
 
 
 def wide_fixed_point(real: Array, target: Target) -> Epilogue:
@@ -128,15 +128,13 @@ def wide_fixed_point(real: Array, target: Target) -> Epilogue:
     reduced = np.where(mantissas < _WIDE_MANTISSA_LIMIT, (mantissas + (1 << 15)) >> 16, 0x7FFF)
     total = 15 - shifts.astype(np.int64)
     if (total < 1).any():
-        msg = f"multiplier {float(np.max(real))!r} is 2**15 or more; 64-bit accumulators allow less"
+        msg = f"multiplier {float(np.max(real))!r} is 2**14 or more; 64-bit accumulators allow less"
         raise NumericsError(msg)
 
-    def run(accumulators: Array, offset: Array, out: Array) -> None:
-        channels = out.shape[1]
-        columns = [_spread(column, channels) for column in (offset.astype(np.int64), reduced, total)]
-        _wide(accumulators, tuple(columns), target.numbers, out)
+    def plan(offset: Array, channels: int) -> Plan:
+        return _plan_of(_WidePlan, channels, (offset.astype(np.int64), reduced, total), *target.numbers)
 
-    return run
+    return plan
 
 
 def float_even(real: Array, target: Target) -> Epilogue:
@@ -147,12 +145,10 @@ def float_even(real: Array, target: Target) -> Epilogue:
     scales = np.atleast_1d(real).astype(np.float32)
     low, high = np.float32(target.low - target.zero_point), np.float32(target.high - target.zero_point)
 
-    def run(accumulators: Array, offset: Array, out: Array) -> None:
-        channels = out.shape[1]
-        offset32 = _spread(offset, channels).astype(np.int32)
-        _float_even(_narrow(accumulators), (offset32, _spread(scales, channels)), (low, high, target.zero_point), out)
+    def plan(offset: Array, channels: int) -> Plan:
+        return _plan_of(_EvenPlan, channels, (offset.astype(np.int32), scales), target.zero_point, low, high)
 
-    return run
+    return plan
 
 
 def float_away(real: Array, target: Target, *, wraps: bool) -> Epilogue:
@@ -167,34 +163,30 @@ def float_away(real: Array, target: Target, *, wraps: bool) -> Epilogue:
     """
     scales = np.atleast_1d(real).astype(np.float64)
 
-    def run(accumulators: Array, offset: Array, out: Array) -> None:
-        total = accumulators.astype(np.int64) + offset.astype(np.int64)
-        if wraps:
-            total = total.astype(np.int32).astype(np.int64)
-        scaled = total.astype(np.float64) * scales
-        magnitude = np.abs(scaled)
-        whole = np.floor(magnitude)
-        rounded = np.copysign(whole + (magnitude - whole >= 0.5), scaled) + target.zero_point
-        out[...] = np.clip(rounded, target.low, target.high).astype(out.dtype)
+    def plan(offset: Array, channels: int) -> Plan:
+        return _plan_of(_AwayPlan, channels, (offset.astype(np.int64), scales), *target.numbers, wraps)
 
-    return run
+    return plan
 
 
-def unscaled(accumulators: Array, offset: Array, out: Array) -> None:
-    """Write accumulators plus offset, wrapped to the type of the result."""
-    out[...] = (accumulators.astype(np.int64) + offset).astype(out.dtype)
+def unscaled(offset: Array, channels: int) -> Plan:
+    """Return the plan that writes accumulators plus offset, wrapped to the type of the result."""
+    return _plan_of(_PlainPlan, channels, (offset.astype(np.int64),))
 
 
 def to_float(real: Array, bias: Array | None) -> Epilogue:
     """Return the epilogue of integer products with a float32 result: accumulator x scale + bias."""
     scales = np.atleast_1d(real).astype(np.float32)
+    added = np.zeros(1, np.float32) if bias is None else bias.ravel().astype(np.float32)
 
-    def run(accumulators: Array, offset: Array, out: Array) -> None:
-        total = (accumulators.astype(np.int64) + offset).astype(np.int32)
-        scaled = total.astype(np.float32) * scales
-        out[...] = scaled if bias is None else scaled + bias
+    def plan(offset: Array, channels: int) -> Plan:
+        return _plan_of(_RealPlan, channels, (offset.astype(np.int64), scales, added), bias is not None)
 
-    return run
+    return plan
+
+
+def _plan_of(kind: Callable[..., Plan], channels: int, columns: tuple[Array, ...], *numbers: Any) -> Plan:
+    return kind(*(np.ascontiguousarray(_spread(column, channels)) for column in columns), *numbers)
 
 
 def _spread(column: Array, channels: int) -> Array:
@@ -207,58 +199,163 @@ def _spread(column: Array, channels: int) -> Array:
     return np.repeat(column, channels)
 
 
-def _narrow(accumulators: Array) -> Array:
-    """Return accumulators that kernels can take to 32 bits at once: float32 below 2**24, or wrapped int32."""
-    if accumulators.dtype in (np.float32, np.int32):
-        return accumulators
-    return accumulators.astype(np.int64).astype(np.int32)
+class _FixedPlan(NamedTuple):
+    """Without left shifts; `left` is for shifted plans alone."""
+
+    offset: Array
+    mantissa: Array
+    left: Array
+    total: Array
+    nudge: Array
+    signed: Array
+    zero: int
+    low: int
+    high: int
+
+
+class _ShiftedPlan(NamedTuple):
+    """Where some channel shifts left first, wrapping at 32 bits."""
+
+    offset: Array
+    mantissa: Array
+    left: Array
+    total: Array
+    nudge: Array
+    signed: Array
+    zero: int
+    low: int
+    high: int
+
+
+class _WidePlan(NamedTuple):
+    offset: Array
+    mantissa: Array
+    total: Array
+    zero: int
+    low: int
+    high: int
+
+
+class _EvenPlan(NamedTuple):
+    offset: Array
+    scale: Array
+    zero: int
+    low: np.float32
+    high: np.float32
+
+
+class _AwayPlan(NamedTuple):
+    offset: Array
+    scale: Array
+    zero: int
+    low: int
+    high: int
+    wraps: bool
+
+
+class _PlainPlan(NamedTuple):
+    offset: Array
+
+
+class _RealPlan(NamedTuple):
+    offset: Array
+    scale: Array
+    bias: Array
+    has_bias: bool
+
+
+def requantize(acc: Array, plan: Any, first: int, out: Array) -> None:
+    """Write accumulators [rows, channels] under a plan into `out`, in a kernel; the plan's are from `first` on."""
+    finish(acc, plan, first, out)
+
+
+@overload(requantize)
+def _requantize(acc: Array, plan: Any, first: int, out: Array) -> Any:
+    return _FORMS[plan.instance_class]
 
 
 @kernel
-def _fixed_point(acc: Array, plan: _Plan, target: tuple[int, int, int], out: Array) -> None:
-    """Scale without left shifts; `plan` holds offset, mantissa, left and right shift, nudge and signed nudge."""
-    offset, mantissa, _, total, nudge, signed = plan
-    zero, low, high = target
+def finish(acc: Array, plan: Plan, first: int, out: Array) -> None:
+    """Write accumulators [rows, channels] under a plan into `out`; the plan's channels are from `first` on."""
+    requantize(acc, plan, first, out)
+
+
+def _fixed_point(acc: Array, plan: Any, first: int, out: Array) -> None:
+    last = first + out.shape[1]
+    offset, mantissa, total = plan.offset[first:last], plan.mantissa[first:last], plan.total[first:last]
+    nudge, signed = plan.nudge[first:last], plan.signed[first:last]
+    zero, low, high = plan.zero, plan.low, plan.high
     for r in range(out.shape[0]):
         for c in range(out.shape[1]):
-            v = np.int64(np.int32(np.int32(acc[r, c]) + offset[c]))
+            v = np.int64(np.int32(np.int32(np.int64(acc[r, c])) + offset[c]))
             extra = (signed[c] ^ (v >> np.int64(63))) - (v >> np.int64(63))
             y = ((v * np.int64(mantissa[c]) + nudge[c] + extra) >> total[c]) + zero
             out[r, c] = min(max(y, low), high)
 
 
-@kernel
-def _fixed_point_shifted(acc: Array, plan: _Plan, target: tuple[int, int, int], out: Array) -> None:
-    """Scale where some channel shifts left first, wrapping at 32 bits."""
-    offset, mantissa, left, total, nudge, signed = plan
-    zero, low, high = target
+def _fixed_point_shifted(acc: Array, plan: Any, first: int, out: Array) -> None:
+    last = first + out.shape[1]
+    offset, mantissa, left = plan.offset[first:last], plan.mantissa[first:last], plan.left[first:last]
+    total, nudge, signed = plan.total[first:last], plan.nudge[first:last], plan.signed[first:last]
+    zero, low, high = plan.zero, plan.low, plan.high
     for r in range(out.shape[0]):
         for c in range(out.shape[1]):
-            v = np.int64(np.int32(np.int32(acc[r, c]) + offset[c]))
+            v = np.int64(np.int32(np.int32(np.int64(acc[r, c])) + offset[c]))
             v = np.int64(np.int32(v << np.int64(left[c])))
             extra = (signed[c] ^ (v >> np.int64(63))) - (v >> np.int64(63))
             y = ((v * np.int64(mantissa[c]) + nudge[c] + extra) >> total[c]) + zero
             out[r, c] = min(max(y, low), high)
 
 
-@kernel
-def _wide(acc: Array, plan: _Plan, target: tuple[int, int, int], out: Array) -> None:
-    offset, mantissa, total = plan
-    zero, low, high = target
+def _wide(acc: Array, plan: Any, first: int, out: Array) -> None:
+    zero, low, high = plan.zero, plan.low, plan.high
     for r in range(out.shape[0]):
         for c in range(out.shape[1]):
-            v = np.int64(acc[r, c]) + offset[c]
-            y = ((v * mantissa[c] + (np.int64(1) << (total[c] - np.int64(1)))) >> total[c]) + zero
+            v, total = np.int64(acc[r, c]) + plan.offset[first + c], plan.total[first + c]
+            y = ((v * plan.mantissa[first + c] + (np.int64(1) << (total - np.int64(1)))) >> total) + zero
             out[r, c] = min(max(y, low), high)
 
 
-@kernel
-def _float_even(acc: Array, plan: _Plan, limits: tuple[Any, Any, int], out: Array) -> None:
-    offset, scale = plan
-    low, high, zero = limits
+def _float_even(acc: Array, plan: Any, first: int, out: Array) -> None:
+    last = first + out.shape[1]
+    offset, scale = plan.offset[first:last], plan.scale[first:last]
+    zero, low, high = plan.zero, plan.low, plan.high
     magic = np.float32(12582912.0)  # adding 1.5 x 2**23 leaves no fraction bits: rounds half to even
     for r in range(out.shape[0]):
         for c in range(out.shape[1]):
-            v = np.float32(np.int32(np.int32(acc[r, c]) + offset[c])) * scale[c]
+            v = np.float32(np.int32(np.int32(np.int64(acc[r, c])) + offset[c])) * scale[c]
             v = min(max(v, low), high)
             out[r, c] = np.int32(np.float32(v + magic) - magic) + zero
+
+
+def _float_away(acc: Array, plan: Any, first: int, out: Array) -> None:
+    for r in range(out.shape[0]):
+        for c in range(out.shape[1]):
+            total = np.int64(acc[r, c]) + plan.offset[first + c]
+            total = np.int64(np.int32(total)) if plan.wraps else total
+            scaled = np.float64(total) * plan.scale[first + c]
+            magnitude = np.abs(scaled)
+            whole = np.floor(magnitude)
+            whole += 1.0 if magnitude - whole >= 0.5 else 0.0
+            y = np.copysign(whole, scaled) + plan.zero
+            out[r, c] = np.int64(min(max(y, np.float64(plan.low)), np.float64(plan.high)))
+
+
+def _plain(acc: Array, plan: Any, first: int, out: Array) -> None:
+    for r in range(out.shape[0]):
+        for c in range(out.shape[1]):
+            out[r, c] = np.int64(acc[r, c]) + plan.offset[first + c]
+
+
+def _real(acc: Array, plan: Any, first: int, out: Array) -> None:
+    for r in range(out.shape[0]):
+        for c in range(out.shape[1]):
+            total = np.int32(np.int64(acc[r, c]) + plan.offset[first + c])
+            scaled = np.float32(total) * plan.scale[first + c]
+            out[r, c] = np.float32(scaled + plan.bias[first + c]) if plan.has_bias else scaled
+
+
+_FORMS = {
+    _FixedPlan: _fixed_point, _ShiftedPlan: _fixed_point_shifted, _WidePlan: _wide, _EvenPlan: _float_even,
+    _AwayPlan: _float_away, _PlainPlan: _plain, _RealPlan: _real,
+}  # fmt: skip

@@ -47,11 +47,6 @@ class Window:
         """Kernel, strides and dilations as kernels take them."""
         return self.kernel, self.strides, self.dilations
 
-    @property
-    def is_pointwise(self) -> bool:
-        """Whether each window is one element, and none is left out."""
-        return self.kernel == (1, 1) and self.strides == (1, 1) and self.pads == (0, 0, 0, 0)
-
     def output_size(self, size: tuple[int, int]) -> tuple[int, int]:
         """Return rows and columns of the result for an image of `size`."""
         padded = (size[0] + self.pads[0] + self.pads[2], size[1] + self.pads[1] + self.pads[3])
@@ -102,7 +97,7 @@ def check_output(node: Node, window: Window, image: tuple[int, ...], result: tup
 def gather_windows(
     image: Array, pixels: tuple[int, int], geometry: Geometry, channels: tuple[int, int], centre: int, out: Array
 ) -> None:
-    """Write the windows of consecutive result pixels as floats [pixels, kernel rows x kernel columns x channels].
+    """Write the windows of consecutive result pixels as rows [pixels, kernel rows x kernel columns x channels].
 
     Args:
         image: [H, W, C] of one padded image.
@@ -110,12 +105,15 @@ def gather_windows(
         geometry: see `Window.geometry`.
         channels: first and one past the last.
         centre: subtracted.
-        out: written.
+        out: written; columns after those of the window are left alone.
     """
     size, strides, dilations = geometry
     first, width = pixels
     start, stop = channels
     depth = stop - start
+    if size == (1, 1) and strides == (1, 1) and width == image.shape[1]:
+        _gather_pixels(image.reshape(-1, image.shape[2])[first : first + out.shape[0], start:stop], centre, out)
+        return
     joined = dilations[1] == 1 and depth == image.shape[2]
     runs = 1 if joined else size[1]
     length = size[1] * depth if joined else depth
@@ -132,3 +130,10 @@ def gather_windows(
                 for c in range(length):
                     target[c] = np.int32(source[c]) - np.int32(centre)
                 k += length
+
+
+@kernel
+def _gather_pixels(pixels: Array, centre: int, out: Array) -> None:
+    for p in range(pixels.shape[0]):
+        for c in range(pixels.shape[1]):
+            out[p, c] = np.int32(pixels[p, c]) - np.int32(centre)

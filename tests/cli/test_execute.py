@@ -48,6 +48,13 @@ def test_keep_all_writes_every_tensor(socsim, inputs, tmp_path):
         assert list(found) == [graph.tensors[t].name for op in graph.operators for t in op.outputs]
 
 
+def test_any_number_of_threads_gives_the_same_bytes(socsim, inputs, tmp_path):
+    files = [tmp_path / f"{threads}.npz" for threads in (1, 2, 5)]
+    for threads, file in zip((1, 2, 5), files, strict=True):
+        assert socsim("execute", KWS, "--inputs", inputs, "--out", file, "--keep-all", "--threads", threads)[0] == 0
+    assert files[0].read_bytes() == files[1].read_bytes() == files[2].read_bytes()
+
+
 @pytest.mark.parametrize(
     ("arrays", "words"),
     [
@@ -77,6 +84,8 @@ def test_a_pickle_is_never_loaded(socsim, tmp_path):
     [
         (["--profile", "tflit"], 2, "Did you mean 'tflite'"),
         (["--inputs", "nosuch.npz"], 3, "nosuch.npz: cannot be read"),
+        (["--threads", "0"], 2, "threads is 0; give an integer from 1 to 256"),
+        (["--threads", "257"], 2, "threads is 257; give an integer from 1 to 256"),
         (["--out", "no/such/folder.npz"], 3, "folder"),
         (["--out", "link.npz"], 3, "symbolic link"),
     ],

@@ -41,4 +41,4 @@ def test_the_suite_of_the_kernels_passes_with_checked_bounds(tmp_path):
     suites = [str(FOLDER / name) for name in SUITES]
     done = run(tmp_path, "-m", "pytest", "-q", "-p", "no:randomly", "-p", "no:xdist", *suites)
     assert done.returncode == 0, done.stdout[-4000:]
-    assert list((tmp_path / "kernels-checked").glob("*.bin")), "no kernel was compiled with checks"
+    assert list((tmp_path / "kernels-checked").glob("*.nbc")), "no kernel was compiled with checks"

@@ -17,12 +17,24 @@ from small_world import PROPERTY
 
 import socsim as ss
 from socsim.errors import NumericsError
+from socsim.numerics import convolution, tiles
 from socsim.numerics.arrays import numpy_dtype
+from socsim.numerics.convolution import Convolution
 from socsim.numerics.executor import Executable
 from socsim.numerics.gemm import PackedMatrix, exact_matmul
-from socsim.numerics.operators import convolution, depthwise
+from socsim.numerics.operators import depthwise
 from socsim.numerics.profiles import PROFILES, Rounding
-from socsim.numerics.requantize import Target, fixed_point, float_away, float_even, wide_fixed_point
+from socsim.numerics.requantize import (
+    Target,
+    finish,
+    fixed_point,
+    float_away,
+    float_even,
+    unscaled,
+    wide_fixed_point,
+)
+from socsim.numerics.threads import ALONE
+from socsim.numerics.windows import Window
 from socsim.workload.builder import GraphBuilder
 from socsim.workload.dtypes import DType
 from socsim.workload.graph import Graph, Quantization, TensorKind
@@ -68,7 +80,7 @@ ROUNDINGS = {
 def scaled(epilogue, accumulators, offset, dtype=np.int64):
     values = np.array(accumulators).reshape(-1, 1)
     out = np.empty(values.shape, dtype)
-    epilogue(values, np.array([offset], np.int64), out)
+    finish(values, epilogue(np.array([offset], np.int64), 1), 0, out)
     return out.ravel().tolist()
 
 
@@ -114,7 +126,8 @@ def test_float_away_rounds_ties_away_from_zero(real, accumulators, offset):
 def test_channels_beyond_whole_vectors_round_as_the_reference():
     ties = np.full((1, 10), -2, np.int32)  # a quarter of it is half-way between -1 and 0
     out = np.empty((1, 10), np.int8)
-    fixed_point(np.full(10, 0.25), Rounding.DOUBLE_UP, Target(0, -128, 127), tail=2)(ties, np.zeros(10, np.int64), out)
+    epilogue = fixed_point(np.full(10, 0.25), Rounding.DOUBLE_UP, Target(0, -128, 127), tail=2)
+    finish(ties, epilogue(np.zeros(1, np.int64), 10), 0, out)
     assert out.tolist() == [[0] * 8 + [-1] * 2]
 
 
@@ -141,11 +154,52 @@ def test_many_multipliers_and_ties_round_as_the_definition(rounding):
 # --- exact products -------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize(("depth", "dtype"), [(1032, np.float32), (1033, np.float64)])
-def test_the_float_type_is_proved_from_the_weights(depth, dtype):
-    pack = PackedMatrix(np.full((depth, 1), -127), (-128, 127))
-    assert pack.dtype is dtype
-    assert pack.product(np.full((1, depth), -128, np.int8)).tolist() == [[depth * 127 * 128]]
+def exact_product(weights, rows, limits):
+    """The exact product of rows and weights, and the type of the weights in which it was made."""
+    convolution = Convolution(weights[None, None], 1, Window((1, 1)), limits, ALONE)
+    plan = unscaled(convolution.offset(0), weights.shape[1])
+    out = np.empty((1, len(rows), 1, weights.shape[1]), np.int64)
+    convolution.run(rows[None, :, None], plan, out)
+    return out[0, :, 0], PackedMatrix(weights[None], limits).panels.dtype
+
+
+@pytest.mark.parametrize(("depth", "dtype"), [(65535, np.int16), (65536, np.float64), (65795, np.float64)])
+def test_the_type_of_a_product_is_proved_from_the_weights(depth, dtype):
+    """256 x 128 x 65535 is the last sum below 2**31."""
+    found, made = exact_product(np.full((depth, 1), -256), np.full((1, depth), -128, np.int8), (-128, 127))
+    assert made == dtype
+    assert found.tolist() == [[depth * 256 * 128]]
+
+
+@pytest.mark.parametrize("greatest", [32767, 32768])
+def test_words_are_chosen_only_where_operands_fit_into_them(greatest):
+    found, made = exact_product(np.array([[greatest], [-greatest]]), np.array([[1, -1], [-1, -1]], np.int8), (-1, 1))
+    assert made == (np.int16 if greatest == 32767 else np.float64)
+    assert found.tolist() == [[2 * greatest], [0]]
+
+
+@PROPERTY
+@given(
+    rows=st.integers(1, 40), depth=st.integers(1, 40), columns=st.integers(1, 40), bits=st.sampled_from([8, 16]),
+    seed=st.integers(0, 2**32),
+)  # fmt: skip
+def test_products_are_those_of_integers(rows, depth, columns, bits, seed):
+    rng, limits = np.random.default_rng(seed), (-(2 ** (bits - 1)), 2 ** (bits - 1) - 1)
+    left = rng.integers(*limits, (rows, depth), np.int16, endpoint=True)
+    right = rng.choice([limits[0], limits[1], -1, 0, 1], (depth, columns))
+    np.testing.assert_array_equal(exact_product(right, left, limits)[0], left.astype(np.int64) @ right)
+
+
+@pytest.mark.parametrize(
+    ("rows", "panels", "sums"),
+    [
+        ((7, 4), (1, 2, 32), (8, 16)), ((8, 4), (1, 2, 32), (7, 16)), ((8, 4), (1, 2, 32), (8, 32)),
+        ((8, 6), (1, 2, 32), (8, 16)), ((8, 4), (1, 2, 32), (8, 15)),
+    ],
+)  # fmt: skip
+def test_products_beyond_their_operands_are_refused(rows, panels, sums):
+    with pytest.raises(IndexError, match="product"):
+        tiles.multiply(np.zeros(rows, np.int16), 8, np.zeros(panels, np.int16), 0, np.zeros(sums, np.int32))
 
 
 def test_products_that_float64_cannot_hold_are_refused():

@@ -13,9 +13,11 @@ import pytest
 from profile_cases import cases
 
 import socsim as ss
+from benchmarks.resnet50 import resnet50, tflite_file
 from socsim.numerics.comparison import Expected, difference
 from socsim.numerics.executor import Executable
 from socsim.numerics.golden_inputs import recipe
+from socsim.numerics.threads import Team
 from socsim.workload.importers import load_graph
 from tests import tflite_writer as writer
 from tests.conftest import SHARED
@@ -195,3 +197,20 @@ def test_single_hybrid_layers_equal_the_reference(content, tmp_path):
     for name, arrays in sets.items():
         found = executable.run({graph.inputs[0]: arrays[0]})[graph.outputs[0]]
         assert np.array_equal(found, wanted[f"{name}/0"]), (name, np.abs(found - wanted[f"{name}/0"]).max())
+
+
+@pytest.mark.parametrize("threads", [1, 2])
+def test_a_resnet50_that_was_quantized_here_equals_the_reference(resnet50_live, threads):
+    graph, image, wanted = resnet50_live
+    found = Executable(graph, team=Team(threads)).run({graph.inputs[0]: image})[graph.outputs[0]]
+    np.testing.assert_array_equal(found, wanted, strict=True)
+    assert len(np.unique(found)) > 50, "nearly all outputs are one value: the test shows nothing"
+
+
+@pytest.fixture(scope="module")
+def resnet50_live(tmp_path_factory):
+    """ResNet-50 of seeded weights, an image, and what the reference kernels make of the file that we write."""
+    graph, folder = resnet50(), tmp_path_factory.mktemp("resnet50")
+    (folder / "resnet50.tflite").write_bytes(tflite_file(graph))
+    image = np.random.default_rng(0).normal(0, 1, graph.tensors[graph.inputs[0]].shape).astype(np.float32)
+    return graph, image, live(folder, folder / "resnet50.tflite", "tflite", {"image": [image]})["image/0"]

@@ -16,18 +16,20 @@ from threadpoolctl import threadpool_info, threadpool_limits
 
 import socsim as ss
 from socsim.errors import UsageError
-from socsim.numerics import gemm, ordered
+from socsim.numerics import convolution, ordered
+from socsim.numerics.atomics import added, loaded
 from socsim.numerics.executor import Executable
-from socsim.numerics.operators import convolution, depthwise, fully_connected, pooling, transpose_convolution
-from socsim.numerics.threads import SINGLE_BLAS, Team
+from socsim.numerics.operators import depthwise, pooling, transpose_convolution
+from socsim.numerics.threads import SINGLE_BLAS, Team, shared
 from socsim.workload.builder import GraphBuilder
 from socsim.workload.dtypes import DType
 from socsim.workload.graph import Graph, Quantization, TensorKind
 
 FROM = [
-    (gemm, "SHARED_MACS"), (convolution, "SHARED_MACS"), (depthwise, "_SHARED_MACS"), (ordered, "_SHARED_MACS"),
-    (fully_connected, "_SHARED_ELEMENTS"), (transpose_convolution, "_SHARED_ELEMENTS"), (pooling, "_SHARED_TAPS"),
+    (convolution, "SHARED_MACS"), (depthwise, "_SHARED_MACS"), (ordered, "_SHARED_MACS"),
+    (transpose_convolution, "_SHARED_ELEMENTS"), (pooling, "_SHARED_TAPS"),
 ]  # fmt: skip
+LEAST = [(convolution, "_LEAST_ROWS"), (convolution, "_LEAST_PANELS")]
 BLOCKS = [
     (convolution, "_BLOCK_ELEMENTS"), (depthwise, "_BLOCK_ELEMENTS"), (transpose_convolution, "_BLOCK_ELEMENTS"),
     (pooling, "_BLOCK_TAPS"),
@@ -40,6 +42,8 @@ def shared_run(graph: Graph, image, threads: int, block: int):
     with pytest.MonkeyPatch.context() as patch:
         for module, name in FROM:
             patch.setattr(module, name, 0)
+        for module, name in LEAST:
+            patch.setattr(module, name, 1)
         for module, name in BLOCKS:
             patch.setattr(module, name, block)
         return run(graph, image, TEAMS[threads])
@@ -165,37 +169,58 @@ def test_execute_takes_a_number_of_threads():
 # --- teams ----------------------------------------------------------------------------------------------
 
 
-def test_every_part_is_done_once_in_several_threads_at_once():
-    done, names, both = [], set(), threading.Barrier(3, timeout=30)
-
-    def work(parts):
-        for part in parts:
-            if not names & {threading.get_ident()}:
-                names.add(threading.get_ident())
-                both.wait()  # ends only if three threads are here at once
-            done.append(part)
-
-    Team(3).share(work, list(range(100)))
-    assert sorted(done) == list(range(100))
-    assert len(names) == 3
+@shared
+def meet(index, met, done):
+    """Blocks that end only when as many threads have come as `met` counts down from."""
+    if added(done, index, 1) == 0 and index < met.size:
+        added(met, 0, -1)
+        while loaded(met, 0) > 0:
+            pass
 
 
-@pytest.mark.parametrize("in_helper", [True, False])
-def test_what_fails_in_any_thread_is_raised_and_the_team_goes_on(in_helper):
-    caller, team, started = threading.get_ident(), Team(2), threading.Barrier(2, timeout=30)
+@shared
+def fail(index, met, who):
+    """Of two blocks that two threads take, one fails."""
+    added(met, 0, -1)
+    while loaded(met, 0) > 0:
+        pass
+    if index == who:
+        raise ZeroDivisionError
 
-    def work(parts):
-        for _ in parts:
-            started.wait()
-            if (threading.get_ident() != caller) == in_helper:
-                raise ZeroDivisionError
-            return
 
+@pytest.mark.parametrize("threads", [1, 2, 3])
+def test_every_block_is_done_once_in_several_threads_at_once(threads):
+    team, done = TEAMS[threads], np.zeros(100, np.int64)
+    met = np.zeros(threads, np.int64)
+    met[0] = threads
+    team.run(meet, 100, met, done)
+    assert done.tolist() == [1] * 100
+
+
+@pytest.mark.parametrize("who", [0, 1])
+@pytest.mark.parametrize("_", range(5))
+def test_what_fails_in_any_thread_is_raised_and_the_team_goes_on(who, _):
+    team = Team(2)
     with pytest.raises(ZeroDivisionError):
-        team.share(work, [1, 2, 3])
-    done = []
-    team.share(done.extend, [1, 2, 3])
-    assert sorted(done) == [1, 2, 3]
+        team.run(fail, 2, np.array([2]), who)
+    done = np.zeros(50, np.int64)
+    team.run(meet, 50, np.zeros(1, np.int64), done)
+    assert done.tolist() == [1] * 50
+
+
+def test_a_team_serves_callers_in_several_threads():
+    team, results = Team(3), [np.zeros(40, np.int64) for _ in range(4)]
+
+    def calls(done):
+        for _ in range(50):
+            team.run(meet, 40, np.zeros(1, np.int64), done)
+
+    callers = [threading.Thread(target=calls, args=(done,)) for done in results]
+    for caller in callers:
+        caller.start()
+    for caller in callers:
+        caller.join(60)
+    assert all(done.tolist() == [50] * 40 for done in results)
 
 
 def test_threads_end_with_their_team_and_none_start_unasked():
@@ -204,10 +229,13 @@ def test_threads_end_with_their_team_and_none_start_unasked():
     def helpers():
         return [t for t in threading.enumerate() if t.name == "socsim-numerics" and t not in before]
 
+    def work(team, blocks):
+        team.run(meet, blocks, np.zeros(1, np.int64), np.zeros(blocks, np.int64))
+
     team = Team(4)
-    team.share(lambda parts: [None for _ in parts], [1])
+    work(team, 1)
     assert not helpers()
-    team.share(lambda parts: [None for _ in parts], [1, 2])
+    work(team, 2)
     assert len(helpers()) == 3
     del team
     for thread in helpers():
@@ -217,12 +245,12 @@ def test_threads_end_with_their_team_and_none_start_unasked():
 
 @pytest.mark.parametrize("count", [0, 1, 2, 7, 100])
 @pytest.mark.parametrize("limit", [1, 3, 1000])
-@pytest.mark.parametrize("is_shared", [True, False])
-def test_blocks_cover_all_rows_once_within_the_limit(count, limit, is_shared):
-    blocks = Team(3).blocks(count, limit, is_shared=is_shared)
-    assert [row for first, last in blocks for row in range(first, last)] == list(range(count))
-    assert max((last - first for first, last in blocks), default=0) <= limit
-    assert len(blocks) >= min(count, 3 if is_shared else 1)
+def test_blocks_are_within_the_limit_and_enough_for_all_threads(count, limit):
+    team = Team(3)
+    assert team.rows(count, limit, is_shared=False) == max(min(count, limit), 1)
+    rows = team.rows(count, limit, is_shared=True)
+    assert 1 <= rows <= limit
+    assert -(-count // rows) >= min(count, 3)
 
 
 @pytest.mark.parametrize("threads", [0, -1, 257, 1.0, True, "2", None])

@@ -10,17 +10,22 @@ from socsim.errors import NumericsError
 from socsim.numerics.jit import kernel
 from socsim.numerics.mac import Family, Mac, activated, bind, channels_last, check_types, image_shape, on_images
 from socsim.numerics.node import implements
+from socsim.numerics.requantize import requantize
+from socsim.numerics.threads import shared
 from socsim.numerics.windows import Window, check_output
 
 if TYPE_CHECKING:
     from socsim.numerics.arrays import Array
     from socsim.numerics.mac import Step
     from socsim.numerics.node import Node, Run
+    from socsim.numerics.requantize import Plan
     from socsim.numerics.windows import Geometry
 
 _BLOCK_ELEMENTS = 1 << 16  # accumulators that stay in the cache between the two passes
 
 _RUN_ELEMENTS = 512  # of neighbouring results that one pass accumulates
+
+_SHARED_MACS = 1 << 17  # from which threads gain more than they cost
 
 
 @implements("DEPTHWISE_CONV_2D")
@@ -63,27 +68,45 @@ def _integer_step(mac: Mac, window: Window, weights: Array, bias: Array | None) 
     centred = mac.centred(weights).reshape(-1, weights.shape[2])
     side_by_side = max(_RUN_ELEMENTS // mac.channels, 1) if window.strides[1] == 1 else 1
     taps = np.tile(centred.astype(accumulator), side_by_side)
-    zero_point, epilogue = mac.zero_point, mac.epilogue(bias)
-    offset = mac.offset(-zero_point * centred.sum(axis=0), bias)
+    zero_point = mac.zero_point
+    plan = mac.epilogue(bias)(mac.offset(-zero_point * centred.sum(axis=0), bias), mac.channels)
     shape, dtype = image_shape(mac.node, mac.result), mac.empty().dtype
     repeats = shape[3] // image_shape(mac.node, mac.activations)[3]
-    width = shape[2] * shape[3]
-    rows = max(_BLOCK_ELEMENTS // width, 1)
+    width, team = shape[2] * shape[3], mac.node.team
+    is_shared = shape[1] * width * len(centred) >= _SHARED_MACS
+    rows = team.rows(shape[1], max(_BLOCK_ELEMENTS // width, 1), is_shared=is_shared)
+    blocks = shape[0] * -(-shape[1] // rows)
 
     def step(image: Array) -> Array:
         out = np.empty(shape, dtype)
         padded = window.padded(image, zero_point)
         padded = padded if repeats == 1 else np.repeat(padded, repeats, axis=3)
-        accumulators = np.empty((rows, width), accumulator)
-        for b in range(shape[0]):
-            flat = padded[b].reshape(padded.shape[1], -1)
-            for first in range(0, shape[1], rows):
-                block = accumulators[: min(rows, shape[1] - first)]
-                _accumulate(flat, taps, first, shape[3], window.geometry, block)
-                epilogue(block.reshape(-1, shape[3]), offset, out[b, first : first + rows].reshape(-1, shape[3]))
+        lines = padded.reshape(*padded.shape[:2], -1)
+        team.run(_convolve, blocks, lines, taps, window.geometry, rows, plan, out)
         return out
 
     return step
+
+
+@shared
+def _convolve(index: int, images: Array, weights: Array, geometry: Geometry, rows: int, plan: Plan, out: Array) -> None:
+    """Compute a block of result rows of one image.
+
+    Args:
+        index: of the block: by image, rows.
+        images: [B, H, W x C], padded.
+        weights: see `_accumulate`.
+        geometry: see `Window.geometry`.
+        rows: of a block.
+        plan: scales accumulators.
+        out: [B, rows, columns, C], written.
+    """
+    parts, depth = -(-out.shape[1] // rows), out.shape[3]
+    number, first = index // parts, index % parts * rows
+    count = min(rows, out.shape[1] - first)
+    block = np.empty((count, out.shape[2] * depth), weights.dtype)
+    _accumulate(images[number], weights, first, depth, geometry, block)
+    requantize(block.reshape(-1, depth), plan, 0, out[number, first : first + count].reshape(-1, depth))
 
 
 @kernel

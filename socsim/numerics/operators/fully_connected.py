@@ -7,11 +7,12 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from socsim.errors import NumericsError
-from socsim.numerics.gemm import PackedMatrix
+from socsim.numerics.convolution import Convolution
 from socsim.numerics.hybrid import is_asymmetric, is_hybrid, matrix_product, quantized_rows, weight_scales
 from socsim.numerics.mac import Family, Mac, activated, bind, check_types
 from socsim.numerics.node import implements
 from socsim.numerics.ordered import ordered_product
+from socsim.numerics.windows import Window
 
 if TYPE_CHECKING:
     from socsim.numerics.arrays import Array
@@ -63,13 +64,13 @@ def _rows(node: Node, activations: Array, depth: int) -> Array:
 
 
 def _integer_step(mac: Mac, weights: Array, depth: int, bias: Array | None) -> Step:
-    pack = PackedMatrix(mac.centred(weights), mac.limits)
-    offset, epilogue = mac.offset(pack.offset(mac.zero_point), bias), mac.epilogue(bias)
+    product = Convolution(mac.centred(weights)[None, None], 1, Window((1, 1)), mac.limits, mac.node.team)
+    plan = mac.epilogue(bias)(mac.offset(product.offset(mac.zero_point), bias), mac.channels)
 
     def step(activations: Array) -> Array:
         out = mac.empty()
-        products = pack.product(_rows(mac.node, activations, depth))
-        epilogue(products, offset, out.reshape(-1, mac.channels))
+        rows = _rows(mac.node, activations, depth)
+        product.run(rows[None, :, None], plan, out.reshape(1, len(rows), 1, mac.channels))
         return out
 
     return step
@@ -91,7 +92,7 @@ def _float_step(mac: Mac, weights: Array, depth: int, bias: Array | None) -> Ste
     alpha, beta = (np.float32(node.attributes.get(name, 1.0)) for name in ("alpha", "beta"))
 
     def step(activations: Array) -> Array:
-        total = ordered_product(_rows(node, activations, depth), weights)
+        total = ordered_product(_rows(node, activations, depth), weights, node.team)
         total = total if alpha == 1 else total * alpha
         total = total if bias is None else total + (bias if beta == 1 else bias * beta)
         return activated(node, total).reshape(mac.result.shape)

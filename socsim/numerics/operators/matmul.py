@@ -11,6 +11,7 @@ from socsim.numerics.arrays import integer_range
 from socsim.numerics.gemm import exact_matmul
 from socsim.numerics.mac import Family, Mac, activated, check_types, dequantized
 from socsim.numerics.node import implements
+from socsim.numerics.requantize import finish
 
 if TYPE_CHECKING:
     from socsim.numerics.arrays import Array
@@ -39,7 +40,7 @@ def prepare_matmul(node: Node) -> Run:
         products = exact_matmul(x.astype(np.int32) - zero_points[0], w.astype(np.int32) - zero_points[1], greatest)
         offset = mac.offset(np.zeros(channels, np.int64), bias)
         epilogue = fixed or mac.epilogue(bias)
-        epilogue(products.reshape(-1, channels), offset, out.reshape(-1, channels))
+        finish(products.reshape(-1, channels), epilogue(offset, channels), 0, out.reshape(-1, channels))
         return (out,)
 
     return run

@@ -65,7 +65,7 @@ def narrowed(formula: Callable[..., Array], node: Node, limits: tuple[int, int] 
 
 def tabulated(node: Node, formula: Function) -> Run:
     """Return a run function that looks up a unary formula of 8- or 16-bit values."""
-    table = lookup.unary(numpy_dtype(node.input(0).dtype), formula)
+    table = lookup.unary(numpy_dtype(node.input(0).dtype), formula, node.team)
     return lambda values: (table(values),)
 
 
@@ -73,7 +73,7 @@ def tabulated_pairs(node: Node, formula: Function2) -> Run:
     """Return a run function of two operands: a table where both have 8 bits, else the formula itself."""
     types = [numpy_dtype(node.input(i).dtype) for i in (0, 1)]
     if all(t.itemsize == 1 for t in types):
-        table = lookup.binary(types[0], types[1], formula)
+        table = lookup.binary(types[0], types[1], formula, node.team)
         return lambda a, b: (table(a, b),)
     return lambda a, b: (formula(a.astype(np.int64), b.astype(np.int64)),)
 

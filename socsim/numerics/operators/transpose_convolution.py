@@ -8,18 +8,25 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from socsim.errors import NumericsError
-from socsim.numerics.gemm import PackedMatrix
+from socsim.numerics.convolution import Convolution
+from socsim.numerics.jit import kernel
 from socsim.numerics.mac import Family, Mac, activated, bind, channels_last, check_types, image_shape, on_images
 from socsim.numerics.node import implements
 from socsim.numerics.ordered import ordered_product
+from socsim.numerics.requantize import requantize, unscaled
+from socsim.numerics.threads import shared
 from socsim.numerics.windows import Window
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     from socsim.numerics.arrays import Array
     from socsim.numerics.mac import Step
     from socsim.numerics.node import Node, Run
+    from socsim.numerics.requantize import Plan
+    from socsim.numerics.windows import Geometry
+
+_BLOCK_ELEMENTS = 1 << 16  # accumulators that stay in the cache between the two passes
+
+_SHARED_ELEMENTS = 1 << 14  # of a result, from which threads gain more than they cost
 
 
 @implements("TRANSPOSE_CONV")
@@ -54,20 +61,75 @@ def _integer_step(mac: Mac, window: Window, weights: list[Array], bias: Array | 
     channels, wide = mac.channels, np.int64 if mac.is_wide else np.int32
     zero_points = np.broadcast_to(mac.weight_zero_points(), (channels,))
     centred = [w - z for w, z in zip(weights, np.split(zero_points, len(weights)), strict=True)]
-    packs = [PackedMatrix(w.reshape(w.shape[0], -1), mac.limits, centre=mac.zero_point) for w in centred]
-    offset, epilogue = mac.offset(np.zeros(channels, np.int64), bias), mac.epilogue(bias)
+    kernels = np.concatenate([w.reshape(1, 1, w.shape[0], -1) for w in centred], axis=3)
+    team = mac.node.team
+    spread = Convolution(kernels, len(centred), Window((1, 1)), mac.limits, team, centre=mac.zero_point)
+    as_they_are = unscaled(np.zeros(1, np.int64), kernels.shape[3])
+    plan = mac.epilogue(bias)(mac.offset(np.zeros(channels, np.int64), bias), channels)
     shape, dtype = image_shape(mac.node, mac.result), mac.empty().dtype
-
-    def products(group: int, pixels: Array) -> Array:
-        return packs[group].product(pixels).astype(np.int64).astype(wide)
+    width = shape[2] * channels
+    rows = team.rows(shape[1], max(_BLOCK_ELEMENTS // width, 1), is_shared=shape[1] * width >= _SHARED_ELEMENTS)
+    blocks = shape[0] * -(-shape[1] // rows)
 
     def step(image: Array) -> Array:
-        out = np.empty(shape, dtype)
-        sums = _spread(image, window, shape, products, len(packs))
-        epilogue(sums.reshape(-1, channels), offset, out.reshape(-1, channels))
+        out, products = np.empty(shape, dtype), np.empty((*image.shape[:3], kernels.shape[3]), wide)
+        spread.run(np.ascontiguousarray(image), as_they_are, products)
+        spreads = products.reshape(*image.shape[:3], len(centred), *window.kernel, -1)
+        team.run(_collect_block, blocks, spreads, window.geometry, window.pads[:2], rows, plan, out)
         return out
 
     return step
+
+
+@shared
+def _collect_block(
+    index: int, spreads: Array, geometry: Geometry, pads: tuple[int, int], rows: int, plan: Plan, out: Array
+) -> None:
+    """Compute a block of result rows of one image.
+
+    Args:
+        index: of the block: by image, rows.
+        spreads: [B, H, W, groups, kernel rows, kernel columns, channels of a group], what each pixel adds to the
+            window that it spreads over.
+        geometry: see `Window.geometry`.
+        pads: rows and columns that are cut from the top and the left.
+        rows: of a block.
+        plan: scales sums.
+        out: [B, rows, columns, C], written.
+    """
+    parts, channels, share = -(-out.shape[1] // rows), out.shape[3], spreads.shape[6]
+    number, first = index // parts, index % parts * rows
+    count = min(rows, out.shape[1] - first)
+    sums = np.empty((count, out.shape[2], channels), spreads.dtype)
+    for group in range(spreads.shape[3]):
+        target = sums[:, :, group * share : (group + 1) * share]
+        _collect(spreads[number, :, :, group], geometry, (pads[0] + first, pads[1]), target)
+    requantize(sums.reshape(-1, channels), plan, 0, out[number, first : first + count].reshape(-1, channels))
+
+
+@kernel
+def _collect(products: Array, geometry: Geometry, corner: tuple[int, int], out: Array) -> None:
+    """Write sums [rows, columns, C] of the pixels that spread to them; they wrap in the type of `out`.
+
+    Args:
+        products: [H, W, kernel rows, kernel columns, C] of one image.
+        geometry: see `Window.geometry`.
+        corner: row and column of the first result in the spread image.
+        out: written; what no pixel reaches is zero.
+    """
+    size, strides, dilations = geometry
+    for r in range(out.shape[0]):
+        out[r] = 0
+        for ky in range(size[0]):
+            y = corner[0] + r - ky * dilations[0]
+            if y < 0 or y % strides[0] or y // strides[0] >= products.shape[0]:
+                continue
+            for column in range(products.shape[1]):
+                for kx in range(size[1]):
+                    x = column * strides[1] + kx * dilations[1] - corner[1]
+                    if 0 <= x < out.shape[1]:
+                        for c in range(out.shape[2]):
+                            out[r, x, c] += products[y // strides[0], column, ky, kx, c]
 
 
 def _float_step(mac: Mac, window: Window, weights: list[Array], bias: Array | None) -> Step:
@@ -81,7 +143,10 @@ def _float_step(mac: Mac, window: Window, weights: list[Array], bias: Array | No
         stretched = _stretched(image, window, shape)
         taps = [dense.tap(stretched, tap, shape[1:3]) for tap in window.taps()]
         shares = zip(*(np.split(tap, len(weights), axis=3) for tap in taps), strict=True)
-        parts = [ordered_product(np.concatenate(share, axis=3), m) for share, m in zip(shares, matrices, strict=True)]
+        parts = [
+            ordered_product(np.concatenate(share, axis=3), m, mac.node.team)
+            for share, m in zip(shares, matrices, strict=True)
+        ]
         total = np.concatenate(parts, axis=3)
         return activated(mac.node, total if bias is None else total + bias)
 
@@ -96,33 +161,3 @@ def _stretched(image: Array, window: Window, shape: tuple[int, ...]) -> Array:
     out = np.zeros((batch, sizes[0] + reach[0], sizes[1] + reach[1], depth), np.float32)
     out[:, reach[0] : reach[0] + (rows - 1) * sh + 1 : sh, reach[1] : reach[1] + (columns - 1) * sw + 1 : sw] = image
     return out[:, window.pads[0] :, window.pads[1] :]
-
-
-def _spread(
-    image: Array, window: Window, shape: tuple[int, ...], products: Callable[[int, Array], Array], groups: int
-) -> Array:
-    """Return sums [B, rows, columns, channels] of all spread pixels.
-
-    Args:
-        image: [B, H, W, C].
-        window: geometry; pads are cut off.
-        shape: of the result; what no pixel reaches is zero.
-        products: of a group's pixels [pixels, C / groups]: [pixels, kernel rows x kernel columns x channels].
-        groups: number of groups.
-    """
-    batch, rows, columns, _ = image.shape
-    (kh, kw), (sh, sw), (dh, dw) = window.kernel, window.strides, window.dilations
-    full = ((rows - 1) * sh + (kh - 1) * dh + 1, (columns - 1) * sw + (kw - 1) * dw + 1)
-    size = tuple(max(full[i], window.pads[i] + shape[1 + i]) for i in (0, 1))
-    parts = []
-    for g, pixels in enumerate(np.split(image, groups, axis=3)):
-        spread = products(g, np.ascontiguousarray(pixels).reshape(-1, pixels.shape[3]))
-        spread = spread.reshape(batch, rows, columns, kh, kw, -1)
-        sums = np.zeros((batch, *size, spread.shape[5]), spread.dtype)
-        for ky, kx in window.taps():
-            y, x = ky * dh, kx * dw
-            sums[:, y : y + (rows - 1) * sh + 1 : sh, x : x + (columns - 1) * sw + 1 : sw] += spread[:, :, :, ky, kx]
-        parts.append(sums)
-    top, left = window.pads[:2]
-    total = np.concatenate(parts, axis=3)
-    return np.ascontiguousarray(total[:, top : top + shape[1], left : left + shape[2]])
