@@ -52,6 +52,10 @@ Shape = Annotated[
 ]
 AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON document.")]
 Profile = Annotated[str | None, typer.Option(help="Numerics profile: tflite (ONNX files: onnx), tflm, ruy, xnnpack, …")]
+ProfilePlatform = Annotated[
+    str | None, typer.Option("--platform", "-p", help="Platform whose unit's software stack names the profile.")
+]
+_AS_TEXT = Path("-")
 Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="No progress and no warnings on stderr.")]
 
 
@@ -77,10 +81,15 @@ def run(
     shape: Shape = None,
     opp: Opp = None,
     detail: Annotated[
-        str, typer.Option(help="transaction (events, shared bus) or analytic (closed form).")
+        str,
+        typer.Option(help="transaction (events, shared bus), analytic (closed form), tile or burst (every access)."),
     ] = "transaction",
     background: Annotated[
         list[str] | None, typer.Option(help="UNIT=RATE that another unit reads meanwhile: cpu_big=10GB/s.")
+    ] = None,
+    sparsity: Annotated[
+        str | None,
+        typer.Option(help="Zeros among the weights: 2:4, or a share such as 0.6. Absent: as the model has them."),
     ] = None,
     as_json: AsJson = False,
     trace: Annotated[Path | None, typer.Option(help="Write a Perfetto trace.")] = None,
@@ -101,7 +110,7 @@ def run(
     _progress(f"running {net.name} on {soc.name}", quiet)
     result = ss.run(
         net, soc, runtime=runtime, unit=unit, cluster=cluster, cores=cores, precision=precision, batch=batch,
-        opp=_pairs(opp, "--opp"), detail=detail, background=_rates(background),
+        opp=_pairs(opp, "--opp"), detail=detail, background=_rates(background), sparsity=sparsity,
     )  # fmt: skip
     write_files(_documents(result, trace, report, csv))
     if as_json:
@@ -147,29 +156,37 @@ def analyze(
     opp: Opp = None,
     as_json: AsJson = False,
     csv: Annotated[Path | None, typer.Option(help="Write the operator table.")] = None,
-    roofline: Annotated[Path | None, typer.Option(help="Write the roofline as PNG or SVG.")] = None,
+    roofline: Annotated[
+        Path | None,
+        typer.Option(help="Print the roofline, operator by operator; with a FILE, write it as PNG or SVG instead."),
+    ] = None,
     verbose: Annotated[bool, typer.Option("--verbose", "-v", help="Print the operator table too.")] = False,
 ) -> None:
-    """Count operators, MACs and bytes; show support, memory peaks and rooflines. Times nothing."""
+    """Count operators, MACs and bytes; show support, memory peaks and ceilings. Times nothing but for a roofline."""
     from socsim import session as ss
     from socsim.report.drawing import figure_bytes, figure_format
     from socsim.report.outputs import check_outputs
     from socsim.report.sinks import write_files
 
-    picture = figure_format(roofline) if roofline else ""
+    figure = None if roofline == _AS_TEXT else roofline
+    picture = figure_format(figure) if figure else ""
     net, soc = ss.load(model, shapes=_shapes(shape)), ss.platform(platform)
-    check_outputs(_given({"--csv": csv, "--roofline": roofline}), _read_files(model, soc))
-    result = ss.analyze(
-        net, soc, runtime=runtime, unit=unit, cluster=cluster, cores=cores, precision=precision, batch=batch,
-        opp=_pairs(opp, "--opp"),
-    )  # fmt: skip
+    check_outputs(_given({"--csv": csv, "--roofline": figure}), _read_files(model, soc))
+    options: dict[str, Any] = {
+        "runtime": runtime, "unit": unit, "cluster": cluster, "cores": cores, "precision": precision, "batch": batch,
+        "opp": _pairs(opp, "--opp"),
+    }  # fmt: skip
+    result = ss.analyze(net, soc, **options)
     documents: dict[Path, bytes | str] = {csv: result.operators.to_csv() or ""} if csv else {}
-    if roofline:
-        documents[roofline] = figure_bytes(result.plot_roofline(), picture)
+    if figure:
+        documents[figure] = figure_bytes(result.plot_roofline(), picture)
     write_files(documents)
-    _print(result.to_json() if as_json else result.summary())
+    timed = ss.run(net, soc, detail="analytic", **options) if roofline == _AS_TEXT else None
+    _print(result.to_json(timed.record if timed else None) if as_json else result.summary())
     if verbose and not as_json:
         _print("\n" + str(result.operators))
+    if timed and not as_json:
+        _print("\n" + result.roofline_text(timed.record))
 
 
 @app.command()
@@ -178,21 +195,29 @@ def execute(
     inputs: Annotated[Path, typer.Option(help="An .npz with an array for each input, by tensor name or index.")],
     out: Annotated[Path, typer.Option(help="The .npz to write: arrays by output tensor name.")],
     profile: Profile = None,
+    platform: ProfilePlatform = None,
+    unit: Unit = None,
+    runtime: Runtime = None,
     keep_all: Annotated[bool, typer.Option("--keep-all", help="Write every tensor that an operator makes.")] = False,
+    threads: Annotated[int, typer.Option(help="Threads that share the work; the results are the same.")] = 1,
     shape: Shape = None,
     quiet: Quiet = False,
 ) -> None:
     """Execute a network bit for bit under a numerics profile."""
     from socsim import session as ss
     from socsim.numerics.array_files import npz_bytes, read_npz
+    from socsim.report.formats import plural
     from socsim.report.outputs import check_outputs
-    from socsim.report.sinks import write_file
+    from socsim.report.sinks import terminal_text, write_file
 
     check_outputs({"--out": out}, [*_read_files(model), inputs])
     net = ss.load(model, shapes=_shapes(shape))
+    rules = ss.numerics_profile(net, profile, platform=platform, unit=unit, runtime=runtime)
     arrays = read_npz(inputs)
     _progress(f"executing {net.name}", quiet)
-    write_file(out, npz_bytes(ss.execute(net, arrays, profile, keep_all=keep_all)))
+    made = ss.execute(net, arrays, rules, keep_all=keep_all, threads=threads)
+    write_file(out, npz_bytes(made))
+    _print(terminal_text(f"{out}: {plural(len(made), 'array')} of {net.name} under {rules.name} ({rules.reference})"))
 
 
 @validate_app.command("numerics")
@@ -200,6 +225,9 @@ def validate_numerics(
     model: Model,
     golden: Annotated[Path, typer.Option(help="A recorded .json, or an .npz with in/NAME, out/NAME, tensor/INDEX.")],
     profile: Profile = None,
+    platform: ProfilePlatform = None,
+    unit: Unit = None,
+    runtime: Runtime = None,
     mode: Annotated[list[str] | None, typer.Option(help="Recorded inference to compare; all where absent.")] = None,
     shape: Shape = None,
     as_json: AsJson = False,
@@ -210,10 +238,37 @@ def validate_numerics(
 
     net = ss.load(model, shapes=_shapes(shape))
     _progress(f"executing {net.name}", quiet)
-    result = ss.validate_numerics(net, golden, profile, modes=mode or None)
+    result = ss.validate_numerics(
+        net, golden, profile, platform=platform, unit=unit, runtime=runtime, modes=mode or None
+    )
     _print(result.to_json() if as_json else str(result))
     if not result.is_equal:
         raise typer.Exit(1)
+
+
+@validate_app.command("timing")
+def validate_timing(
+    measurements: Annotated[Path, typer.Option(help="A CSV table of measurements (docs/accuracy.md has the columns).")],
+    skip_bad: Annotated[bool, typer.Option("--skip-bad", help="Leave rows with faults out, and say which.")] = False,
+    detail: Annotated[str, typer.Option(help="Level of detail of the runs.")] = "transaction",
+    processes: Annotated[int, typer.Option(help="How many share the work; the result is the same.")] = 2,
+    html: Annotated[Path | None, typer.Option(help="Write a report with figures.")] = None,
+    as_json: AsJson = False,
+    quiet: Quiet = False,
+) -> None:
+    """Predict each row of a table of measurements, and show the errors: row by row, by group, in total."""
+    from socsim import session as ss
+    from socsim.report.outputs import check_outputs
+    from socsim.report.sinks import write_files
+
+    check_outputs(_given({"--html": html}), [measurements])
+    _progress(f"predicting {measurements}", quiet)
+    result = ss.validate(measurements, skip_bad=skip_bad, detail=detail, processes=processes)
+    write_files({html: result.to_html()} if html else {})
+    _print(result.to_json() if as_json else str(result))
+    if not quiet:
+        for fault in result.comparison.skipped:
+            _note(f"left out: {fault}")
 
 
 @app.command()
@@ -253,36 +308,53 @@ def platforms_list(as_json: AsJson = False) -> None:
 
 @platforms_app.command("show")
 def platforms_show(name: Annotated[str, typer.Argument()], as_json: AsJson = False) -> None:
-    """Show a platform: units, memories, links, clocks."""
+    """Show a platform: units, memories, links, clocks, peaks as micro-benchmarks measure them, power and area."""
     from socsim import session as ss
+    from socsim.cost.design_point import design_points
+    from socsim.cost.peaks import peaks
+    from socsim.report.design_point import design_by_type
+    from socsim.report.peaks import peaks_by_cores
     from socsim.soc.description import describe, description_json
 
     soc = ss.platform(name)
-    _print(description_json(soc) if as_json else describe(soc))
+    if as_json:
+        _print(description_json(soc, list(ss.peaks(soc)), list(ss.design_points(soc))))
+        return
+    _print(describe(soc))
+    _print(peaks_by_cores("", peaks(soc)).to_text())
+    _print("")
+    _print(design_by_type("", design_points(soc)).to_text())
 
 
 @platforms_app.command("check")
 def platforms_check(
     name: Annotated[str, typer.Argument(help="A platform's name or YAML file.")], as_json: AsJson = False
 ) -> None:
-    """Check a platform file, and list the numbers of it, its runtimes and its technology that have no source."""
+    """Check a platform file: numbers without a source (its software's and technology's too), fields nobody reads."""
     from socsim import session as ss
     from socsim.soc.provenance import provenance
     from socsim.soc.software_provenance import software_provenance
+    from socsim.testing.coverage import unread_fields
 
     soc = ss.platform(name)
-    own, software = provenance(soc), software_provenance(soc)
+    own, software, unread = provenance(soc), software_provenance(soc), unread_fields(soc)
     rows = [*own, *software]
     if as_json:
-        _rows(
-            ["path", "value", "source", "assumed"],
-            [(r.path, r.value, r.source, r.assumed) for r in rows],
-            True,
-            "socsim.provenance/1",
-        )
+        document = {
+            "schema_version": "socsim.provenance/1",
+            "rows": [{"path": r.path, "value": r.value, "source": r.source, "assumed": r.assumed} for r in rows],
+            "unread": [{"path": u.path, "reason": u.reason} for u in unread],
+        }
+        _print(json.dumps(document, indent=1, ensure_ascii=False))
         return
-    _print(f"{soc.name}: the file is valid; {_counted(own)}; its runtimes and technology: {_counted(software)}")
+    _print(
+        f"{soc.name}: the file is valid; {_counted(own)}; its runtimes and technology: {_counted(software)}; "
+        f"{len(unread)} fields that no model reads"
+    )
     _rows(["assumed", "value", "reason"], [(r.path, r.value, r.assumed) for r in rows if r.source is None], False, "")
+    if unread:
+        _print("")
+        _rows(["read by no model", "reason"], [(u.path, u.reason or "not known") for u in unread], False, "")
 
 
 def _counted(rows: Sequence[Provenance]) -> str:
@@ -292,25 +364,24 @@ def _counted(rows: Sequence[Provenance]) -> str:
 
 @workloads_app.command("list")
 def workloads_list(as_json: AsJson = False) -> None:
-    """List the networks that ship with socsim."""
+    """List the networks that ship with socsim: as files, or drawn when they are asked for."""
     from socsim.workload.zoo import zoo
 
-    _rows(
-        ["name", "title", "licence"],
-        [(e.name, e.title, e.licence) for e in zoo().values()],
-        as_json,
-        "socsim.workloads/1",
-    )
+    columns = ["name", "family", "title", "kind", "source"]
+    rows = [(e.name, e.family, e.title, e.kind, e.source) for e in zoo().values()]
+    shown = len(columns) if as_json else -1  # sources are too long for a terminal
+    _rows(columns[:shown], [row[:shown] for row in rows], as_json, "socsim.workloads/1")
 
 
 @workloads_app.command("show")
-def workloads_show(model: Model, shape: Shape = None, as_json: AsJson = False) -> None:
+def workloads_show(model: Model, shape: Shape = None, precision: Precision = None, as_json: AsJson = False) -> None:
     """Show a network: inputs, outputs, operators by type, MACs and parameters."""
     from socsim import session as ss
     from socsim.workload.description import describe, description_json
+    from socsim.workload.zoo import origin
 
-    net = ss.load(model, shapes=_shapes(shape))
-    _print(description_json(net) if as_json else describe(net))
+    net = ss.load(model, shapes=_shapes(shape), precision=precision)
+    _print(description_json(net) if as_json else "\n".join([describe(net), *origin(model)]))
 
 
 @app.command()
@@ -338,11 +409,11 @@ def _given(options: Mapping[str, Path | None]) -> dict[str, Path]:
 
 def _read_files(model: str, soc: Platform | None = None) -> list[Path]:
     """Return the files that a network and a platform come from, bases included."""
-    from socsim.workload.zoo import zoo
+    from socsim.workload.zoo import stored_file
 
-    entry = zoo().get(model)
+    stored = stored_file(model)
     places = soc.document.places.values() if soc else ()
-    return [Path(model), *([entry.file] if entry else []), *map(Path, dict.fromkeys(p.where for p in places))]
+    return [Path(model), *([stored] if stored else []), *map(Path, dict.fromkeys(p.where for p in places))]
 
 
 def _pairs(values: Sequence[str] | None, option: str) -> dict[str, str]:
@@ -404,6 +475,16 @@ def _progress(text: str, quiet: bool) -> None:
         _note(text)
 
 
+def _with_text_roofline(args: Sequence[str]) -> list[str]:
+    """Return arguments in which `--roofline` without a file asks for text: no option of the parser may lack a value."""
+    made: list[str] = []
+    for i, text in enumerate(args):
+        made.append(text)
+        if text == "--roofline" and (i + 1 == len(args) or args[i + 1].startswith("-")):
+            made.append(str(_AS_TEXT))
+    return made
+
+
 def main() -> None:
     """Run the command line, and turn every error into one message and an exit code."""
     from socsim.report.console import Console
@@ -412,7 +493,7 @@ def main() -> None:
     try:
         with redirect_stdout(console):
             try:
-                app()
+                app(args=_with_text_roofline(sys.argv[1:]))
             finally:
                 console.flush()  # here a full disk is still a message
     except SocsimError as error:

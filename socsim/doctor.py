@@ -14,7 +14,7 @@ from socsim.session import load, platform, run
 from socsim.soc.loader import platform_names
 from socsim.soc.runtimes import runtime, runtime_names
 from socsim.version import __version__
-from socsim.workload.zoo import zoo
+from socsim.workload.zoo import StoredNetwork, zoo
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -55,7 +55,7 @@ def examine() -> list[Finding]:
         _guarded("platforms", lambda: ", ".join(platform(n).name for n in platform_names())),
         _guarded(
             "zoo",
-            lambda: f"{sum(e.file.is_file() for e in zoo().values())} of {len(zoo())} network files present",
+            _zoo,
         ),
         _guarded("self-test", _self_test),
     ]
@@ -128,6 +128,12 @@ def _guarded(check: str, look: Callable[[], str]) -> Finding:
         return Finding(check, True, look())
     except (SocsimError, OSError) as error:
         return Finding(check, False, str(error))
+
+
+def _zoo() -> str:
+    files = [n.file for n in zoo().values() if isinstance(n, StoredNetwork)]
+    present = sum(f.is_file() for f in files)
+    return f"{present} of {len(files)} network files present, {len(zoo()) - len(files)} networks are drawn"
 
 
 def _self_test() -> str:

@@ -58,6 +58,10 @@ class ResultError(SocsimError):
     """A stored result cannot be read."""
 
 
+class MeasurementError(SocsimError):
+    """A table of measurements cannot be used; the message lists every fault with its line."""
+
+
 class ScheduleError(SocsimError):
     """No schedule can be made."""
 
@@ -125,12 +129,14 @@ def misuse(argument: str, found: object, allowed: str) -> UsageError:
     return UsageError(f"{argument} is {text}; give {allowed}")
 
 
-def did_you_mean(name: str, known: Iterable[str]) -> str:
-    """Return " Did you mean …?" for near matches of `name`, otherwise the known names."""
+def did_you_mean(name: str, known: Iterable[str], otherwise: str | None = None) -> str:
+    """Return " Did you mean …?" for near matches of `name`, otherwise that sentence, or the known names."""
     choices = sorted(known)
     near = get_close_matches(name, choices, n=3, cutoff=0.6)
     if near:
         return f" Did you mean {' or '.join(repr(n) for n in near)}?"
+    if otherwise is not None:
+        return f" {otherwise}"
     return f" Known: {', '.join(choices)}." if choices else ""
 
 

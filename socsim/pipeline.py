@@ -1,4 +1,8 @@
-"""One run: precision, placement, fusion, memory plan, cost, simulation, records."""
+"""One run: precision, placement, fusion, memory plan, cost, simulation, records.
+
+What is decided before time begins is kept on the network that it was decided for (`Graph.memo`): it depends on
+network, platform and options alone, and all three are immutable.
+"""
 
 from __future__ import annotations
 
@@ -6,30 +10,35 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from socsim.cost.model import UnitContext
+from socsim.cost.model import Access, UnitContext
 from socsim.cost.models import cost_model
-from socsim.engine.fabric import Fabric
-from socsim.engine.simulation import Job, Stream, analyse, simulate
-from socsim.errors import UsageError, did_you_mean, misuse
+from socsim.costing import prepare
+from socsim.engine.simulation import Stream, analyse, simulate
+from socsim.errors import UsageError, did_you_mean, misuse, shown
+from socsim.memo import Same
 from socsim.quantities import Bandwidth
-from socsim.recording import Cost, Plan, make_record
+from socsim.recording import Conditions, Plan, Result
 from socsim.schedule.placement import Candidate, candidates, place
 from socsim.schedule.precision import at_precision
 from socsim.schedule.residency import plan_residency
 from socsim.schedule.tasks import build_tasks
+from socsim.soc.runtimes import Runtime
 from socsim.soc.runtimes import runtime as named_runtime
-from socsim.soc.schema import CpuCluster, SensingHub
+from socsim.soc.schema import CpuCluster
+from socsim.workload.weights import StatedSparsity
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from socsim.cost.model import CostModel
-    from socsim.cost.work import Kernel, Work
+    from socsim.costing import Prepared
     from socsim.records import RunRecord
-    from socsim.schedule.tasks import Task, TaskGraph
+    from socsim.schedule.placement import Placed
+    from socsim.schedule.tasks import TaskGraph
     from socsim.soc.platform import Platform
-    from socsim.soc.runtimes import Runtime
     from socsim.workload.graph import Graph
 
-DETAILS = ("analytic", "transaction")
+DETAILS = ("analytic", "transaction", "tile", "burst")
 
 
 @dataclass(frozen=True)
@@ -37,17 +46,19 @@ class Options:
     """What a run may be asked; the same names and defaults as `socsim.run` and the command line.
 
     Args:
-        runtime: software stack for the preferred unit; None: the unit's own.
+        runtime: software stack for the preferred unit, or its name; None: the unit's own.
         unit: kind or name of the unit that operators should go to; None: the platform's preference.
         cluster: CPU cluster, where `unit` is "cpu" and the platform has several.
         cores: cores of the preferred unit; None: its default.
         precision: types to cost the network in; None: the file's own.
         batch: inferences that go through each operator together.
-        detail: "transaction" (events, sharing) or "analytic" (closed form, nothing shared).
+        detail: "transaction" (events, sharing), "analytic" (closed form, nothing shared), "tile" (events, each tile
+            apart) or "burst" (every access to a memory, DRAM bank by bank).
         background: bytes a second that other units read meanwhile, by unit name.
+        sparsity: "2:4", or the share of weights that are zero; None: as the network's constants have them.
     """
 
-    runtime: str | None = None
+    runtime: str | Runtime | None = None
     unit: str | None = None
     cluster: str | None = None
     cores: int | None = None
@@ -55,9 +66,15 @@ class Options:
     batch: int = 1
     detail: str = "transaction"
     background: Mapping[str, str] = field(default_factory=dict)
+    sparsity: str | float | None = None
 
 
 def run_graph(graph: Graph, platform: Platform, options: Options) -> RunRecord:
+    """Return the record of a run; arguments and errors are those of `simulate_graph`."""
+    return simulate_graph(graph, platform, options).record
+
+
+def simulate_graph(graph: Graph, platform: Platform, options: Options) -> Result:
     """Run a network once on a platform.
 
     Raises:
@@ -65,46 +82,96 @@ def run_graph(graph: Graph, platform: Platform, options: Options) -> RunRecord:
         UnsupportedOperatorError: operators without a kernel on any allowed unit.
         InfeasibleError: no memory has room, or the forced unit can run none of the arithmetic.
     """
-    plan = make_plan(graph, platform, options)
-    costs = _costs(plan)
-    jobs = _jobs(plan, costs)
-    fabric = Fabric(platform, plan.cores)
-    streams = [Stream(u, platform.unit(u).activations[-1], rate) for u, rate in plan.background.items()]
-    outcome = analyse(jobs, fabric) if options.detail == "analytic" else simulate(jobs, fabric, streams)
-    return make_record(plan, costs, outcome)
+    choice = _choose(graph, platform, options)
+    key = (
+        "prepared", Same(platform), choice.units, choice.is_forced, tuple(choice.cores.items()), choice.batch,
+        choice.sparsity,
+    )  # fmt: skip
+    prepared: Prepared = choice.graph.memo.get(key, lambda: prepare(_plan(platform, choice)))
+    background = _background(platform, options.background)
+    jobs, fabric = prepared.jobs(options.detail), prepared.fabric
+    if options.detail == "analytic":
+        outcome = analyse(jobs, fabric)
+    else:
+        streams = [Stream(u, platform.unit(u).activations[-1], rate) for u, rate in background.items()]
+        outcome = simulate(jobs, fabric, streams, bursts=options.detail == "burst")
+    together = prepared.tiles_in_one if options.detail == "tile" else 1
+    return Result(prepared.plan, prepared.costs, outcome, Conditions(options.detail, background, together))
 
 
 # --- choosing units -----------------------------------------------------------------------------------
 
 
+@dataclass(frozen=True, slots=True)
+class _Choice:
+    """What the options of a run mean for a network on a platform.
+
+    Args:
+        graph: the network in the types that were asked for.
+        precision: those types; None: the file's own.
+        units: units that operators may go to, best first.
+        is_forced: whether the first one was asked for.
+        cores: cores in use by unit.
+        batch: inferences that go through each operator together.
+        sparsity: zeros among the weights that the user states.
+    """
+
+    graph: Graph
+    precision: str | None
+    units: tuple[Candidate, ...]
+    is_forced: bool
+    cores: Mapping[str, int]
+    batch: int
+    sparsity: StatedSparsity | None
+
+
 def make_plan(graph: Graph, platform: Platform, options: Options) -> Plan:
-    """Return what is decided before anything is timed: units, tasks and memories."""
-    _check_options(options)
-    order = unit_order(platform, options)
-    first = order[0]
-    runtimes = {first: named_runtime(options.runtime)} if options.runtime else {}
-    _check_runtime(platform, first, runtimes.get(first))
-    units = candidates(platform, order, runtimes)
-    recast = at_precision(graph, options.precision)
-    placed = place(recast, units, forced=options.unit is not None)
+    """Return what is decided before anything is timed: units, tasks and memories.
+
+    Raises:
+        UsageError, UnsupportedOperatorError, InfeasibleError: as for a run.
+    """
+    return _plan(platform, _choose(graph, platform, options))
+
+
+def _choose(graph: Graph, platform: Platform, options: Options) -> _Choice:
+    first, runtime = preferred_runtime(platform, options)
+    units = candidates(platform, unit_order(platform, options), {first: runtime})
+    return _Choice(
+        at_precision(graph, options.precision),
+        options.precision,
+        tuple(units),
+        options.unit is not None,
+        _cores(platform, units, options.cores),
+        options.batch,
+        _sparsity(options),
+    )
+
+
+def _plan(platform: Platform, choice: _Choice) -> Plan:
+    graph, units, cores, batch = choice.graph, choice.units, choice.cores, choice.batch
+    placed, tasks = graph.memo.get(("tasks", units, choice.is_forced), lambda: _tasks(graph, units, choice.is_forced))
     by_unit = {c.name: c.runtime for c in units}
-    tasks = build_tasks(recast, placed, by_unit)
-    memory = plan_residency(tasks, platform, by_unit, options.batch)
-    cores = _cores(platform, units, options.cores)
+    memory, cascades = plan_residency(tasks, platform, by_unit, batch)
     return Plan(
-        graph=recast,
+        graph=graph,
         platform=platform,
         placed=placed,
         tasks=tasks,
         memory=memory,
+        cascades=cascades,
         runtimes=by_unit,
         cores=cores,
-        detail=options.detail,
-        precision=options.precision,
-        batch=options.batch,
-        background=_background(platform, options.background),
-        models=_models(tasks, platform, units, cores),
+        precision=choice.precision,
+        batch=batch,
+        models=_models(tasks, platform, units, cores, batch),
+        sparsity=choice.sparsity,
     )
+
+
+def _tasks(graph: Graph, units: Sequence[Candidate], is_forced: bool) -> tuple[Sequence[Placed], TaskGraph]:
+    placed = place(graph, units, forced=is_forced)
+    return placed, build_tasks(graph, placed, {c.name: c.runtime for c in units})
 
 
 def unit_order(platform: Platform, options: Options) -> list[str]:
@@ -117,6 +184,21 @@ def unit_order(platform: Platform, options: Options) -> list[str]:
         return list(platform.file.preference)
     first = _find_unit(platform, options.unit or "cpu", options.cluster)
     return [first, *(u for u in platform.unit(first).fallback if u != first)]
+
+
+def preferred_runtime(platform: Platform, options: Options) -> tuple[str, Runtime]:
+    """Return the unit that operators go to first, and the software stack that drives it.
+
+    Raises:
+        UsageError: no such unit, cluster or runtime, or a runtime that does not drive the unit.
+    """
+    _check_options(options)
+    first = unit_order(platform, options)[0]
+    if options.runtime is None:
+        return first, platform.runtime(first)
+    chosen = options.runtime if isinstance(options.runtime, Runtime) else named_runtime(options.runtime)
+    _check_runtime(platform, first, chosen)
+    return first, chosen
 
 
 def _find_unit(platform: Platform, wanted: str, cluster: str | None) -> str:
@@ -138,7 +220,8 @@ def _find_unit(platform: Platform, wanted: str, cluster: str | None) -> str:
 def _check_types(options: Options) -> None:
     for name in ("runtime", "unit", "cluster", "precision"):
         value = getattr(options, name)
-        if value is not None and not (isinstance(value, str) and value):
+        given = (isinstance(value, str) and value != "") or (name == "runtime" and isinstance(value, Runtime))
+        if value is not None and not given:
             raise misuse(name, value, "a name, or leave it out")
     for name in ("batch", "cores"):
         value = getattr(options, name)
@@ -164,15 +247,15 @@ def _check_options(options: Options) -> None:
         raise UsageError(msg)
 
 
-def _check_runtime(platform: Platform, unit: str, runtime: Runtime | None) -> None:
+def _check_runtime(platform: Platform, unit: str, runtime: Runtime) -> None:
     kind = platform.unit(unit).kind
-    if runtime is not None and kind not in runtime.kinds:
+    if kind not in runtime.kinds:
         drives = ", ".join(runtime.kinds)
         msg = f"runtime {runtime.name!r} drives {drives}, but {unit!r} is a {kind}; choose another unit or runtime"
         raise UsageError(msg)
 
 
-def _cores(platform: Platform, units: list[Candidate], wanted: int | None) -> dict[str, int]:
+def _cores(platform: Platform, units: Sequence[Candidate], wanted: int | None) -> dict[str, int]:
     cores = {c.name: platform.default_cores(c.name) for c in units}
     if wanted is not None:
         first = units[0].name
@@ -185,78 +268,44 @@ def _cores(platform: Platform, units: list[Candidate], wanted: int | None) -> di
 
 
 def _models(
-    tasks: TaskGraph, platform: Platform, units: list[Candidate], cores: Mapping[str, int]
+    tasks: TaskGraph, platform: Platform, units: Sequence[Candidate], cores: Mapping[str, int], batch: int
 ) -> dict[str, CostModel[Any]]:
     return {
         c.name: cost_model(
             UnitContext(
-                c.name, c.spec, platform.unit_hz(c.name), cores[c.name], c.runtime,
-                tasks.constant_bytes(c.name, c.runtime),
+                c.name, platform.unit(c.name), platform.unit_hz(c.name), cores[c.name], c.runtime,
+                tasks.constant_bytes(c.name, c.runtime), tasks.nests(c.name, batch),
+                _accesses(platform, c.name, cores[c.name]),
             )
         )
         for c in units
     }  # fmt: skip
 
 
-# --- cost and jobs ------------------------------------------------------------------------------------
-
-
-def _costs(plan: Plan) -> list[Cost]:
-    """Return the cost of each task; kernels that repeat in a network are costed once."""
-    known: dict[tuple[str, Kernel], Cost] = {}
-    costs = []
-    for task in plan.tasks.tasks:
-        key = task.unit, plan.kernels.kernel(task)
-        if key not in known:
-            known[key] = _cost(plan, task, key[1])
-        costs.append(known[key])
-    return costs
-
-
-def _cost(plan: Plan, task: Task, kernel: Kernel) -> Cost:
-    empty = not (kernel.loops or kernel.inputs or kernel.outputs or kernel.weights)
-    work: Work | None = None if empty else plan.models[task.unit].work(kernel)
-    energy = None
-    if work is not None:
-        moved = [t for phase in work.phases for t in phase.transfers]
-        energy = plan.energy.task(task.unit, task.dtype, work, moved)
-    return Cost(kernel, work, energy)
-
-
-def _jobs(plan: Plan, costs: list[Cost]) -> list[Job]:
-    jobs = []
-    woken: set[str] = set()
-    previous: str | None = None
-    for task, cost in zip(plan.tasks.tasks, costs, strict=True):
-        runtime = plan.runtimes[task.unit]
-        before = plan.tasks.before[task.position]
-        handed_over = any(plan.tasks.tasks[b].unit != task.unit for b in before)
-        dispatch = runtime.per_operator.value + (runtime.submit.value if previous != task.unit else 0)
-        sync = (runtime.handover.value if handed_over else 0) + _wake_ps(plan.platform, task.unit, woken)
-        work = cost.work
-        jobs.append(
-            Job(
-                key=task.position,
-                unit=task.unit,
-                hz=plan.platform.unit_hz(task.unit),
-                dispatch_ps=dispatch + (work.setup_ps if work else 0),
-                sync_ps=sync + (work.sync_ps if work else 0),
-                phases=work.phases if work else (),
-                after=before,
-            )
-        )
-        previous = task.unit
-    return jobs
-
-
-def _wake_ps(platform: Platform, unit: str, woken: set[str]) -> int:
-    """Return the wake-up of a hub before its first task of an inference."""
+def _accesses(platform: Platform, unit: str, cores: int) -> dict[str, Access]:
+    """Return the memories of a unit's activations and constants as it sees them."""
     spec = platform.unit(unit)
-    if unit in woken or not isinstance(spec, SensingHub):
-        return 0
-    woken.add(unit)
-    states = platform.file.power_domains[spec.power].states
-    return states[0].wake.value if states else 0
+    found = {}
+    for name in dict.fromkeys((*spec.activations, *spec.weights)):
+        memory = platform.memories[name]
+        rate = min(platform.port_bytes_per_s(unit, name, cores), memory.read_bytes_per_s)
+        found[name] = Access(memory.kind, rate, memory.latency_ps)
+    return found
+
+
+def _sparsity(options: Options) -> StatedSparsity | None:
+    """Return the zeros that the user states.
+
+    Raises:
+        UsageError: neither "2:4" nor a share.
+    """
+    if options.sparsity is None:
+        return None
+    try:
+        return StatedSparsity.of(options.sparsity)
+    except (TypeError, ValueError):
+        msg = f"sparsity {shown(options.sparsity)} is not known; write 2:4, or a share of zeros from 0 to below 1"
+        raise UsageError(msg) from None
 
 
 def _background(platform: Platform, wanted: Mapping[str, str]) -> dict[str, int]:

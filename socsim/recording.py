@@ -6,7 +6,9 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
+from socsim.cost.audit import audit
 from socsim.cost.energy import EnergyModel
+from socsim.cost.explain import dispatch_words, energy_words, lever_words, work_words
 from socsim.quantities import PS_PER_S, format_si, format_time
 from socsim.records import (
     EnergyAccount,
@@ -19,8 +21,11 @@ from socsim.records import (
     SliceRecord,
     UnitRecord,
 )
+from socsim.schedule.cascades import stripes_by_task
 from socsim.schedule.precision import PRECISIONS
-from socsim.schedule.tasks import KernelMaker
+from socsim.schedule.tasks import KernelMaker, Residence
+from socsim.schedule.tiles import MOST_TILES
+from socsim.soc.usage import idle_changes
 from socsim.version import __version__
 
 if TYPE_CHECKING:
@@ -31,12 +36,14 @@ if TYPE_CHECKING:
     from socsim.cost.model import CostModel
     from socsim.cost.work import Kernel, Work
     from socsim.engine.network import Ledger
-    from socsim.engine.simulation import JobTimes, Outcome
+    from socsim.engine.simulation import JobTimes, Outcome, Span
+    from socsim.schedule.cascades import Cascade
     from socsim.schedule.placement import Placed
     from socsim.schedule.tasks import Task, TaskGraph
     from socsim.soc.platform import Platform
     from socsim.soc.runtimes import Runtime
     from socsim.workload.graph import Graph, Operator
+    from socsim.workload.weights import StatedSparsity
 
 
 @dataclass(frozen=True)
@@ -48,19 +55,28 @@ class Plan:
     placed: Sequence[Placed]
     tasks: TaskGraph
     memory: MemoryPlan
+    cascades: tuple[Cascade, ...]
     runtimes: Mapping[str, Runtime]
     cores: Mapping[str, int]
-    detail: str
     precision: str | None
     batch: int
-    background: Mapping[str, int]
     models: Mapping[str, CostModel[Any]]
+    sparsity: StatedSparsity | None = None
 
     @cached_property
     def kernels(self) -> KernelMaker:
         """Maker of kernels for this plan's tasks."""
         places = {key: place.memory for key, place in self.memory.places.items()}
-        return KernelMaker(self.graph, self.runtimes, places, self.tasks.storage, self.batch)
+        valued = [name for name, model in self.models.items() if model.reads_weight_values]
+        residence = Residence(places, stripes_by_task(self.cascades), self._spare)
+        return KernelMaker(
+            self.graph, self.runtimes, residence, self.tasks.storage, self.batch, valued=valued, stated=self.sparsity
+        )
+
+    def _spare(self, task: Task) -> int:
+        """Return the bytes that a task's constants could use on chip while it runs."""
+        arena = self.models[task.unit].arena
+        return self.memory.free(arena, task.position) if arena else 0
 
     @cached_property
     def energy(self) -> EnergyModel:
@@ -77,21 +93,60 @@ class Cost:
     energy: TaskEnergy | None
 
 
-def make_record(plan: Plan, costs: Sequence[Cost], outcome: Outcome) -> RunRecord:
-    """Return the record of a run."""
-    return _Recorder(plan, costs, outcome).record()
+@dataclass(frozen=True, slots=True)
+class Conditions:
+    """How a plan was run.
+
+    Args:
+        detail: level of detail.
+        background: bytes a second that other units read meanwhile, by unit.
+        tiles_in_one: tiles that a step of the timeline stands for at most.
+    """
+
+    detail: str
+    background: Mapping[str, int]
+    tiles_in_one: int = 1
+
+
+class Result:
+    """What a run came to: latency and energy at once, everything else when its record is first asked for.
+
+    Args:
+        plan: what was decided before.
+        costs: of each task.
+        outcome: what the simulation saw.
+        conditions: how the plan was run.
+    """
+
+    def __init__(self, plan: Plan, costs: Sequence[Cost], outcome: Outcome, conditions: Conditions) -> None:
+        self._recorder = _Recorder(plan, costs, outcome, conditions)
+        self.latency_ps = outcome.makespan_ps
+
+    @cached_property
+    def energy_pj(self) -> int:
+        """Energy in picojoules."""
+        return sum(account.energy_pj for account in self._recorder.energy)
+
+    @cached_property
+    def record(self) -> RunRecord:
+        """Everything that the run leaves behind."""
+        return self._recorder.record()
 
 
 class _Recorder:
-    def __init__(self, plan: Plan, costs: Sequence[Cost], outcome: Outcome) -> None:
+    def __init__(self, plan: Plan, costs: Sequence[Cost], outcome: Outcome, conditions: Conditions) -> None:
         self.plan = plan
         self.costs = costs
         self.outcome = outcome
-        self.used = list(dict.fromkeys(t.unit for t in plan.tasks.tasks))
+        self.conditions = conditions
+
+    @cached_property
+    def used(self) -> list[str]:
+        """Units that run a task, in order of their first."""
+        return list(dict.fromkeys(t.unit for t in self.plan.tasks.tasks))
 
     def record(self) -> RunRecord:
         plan, graph, platform = self.plan, self.plan.graph, self.plan.platform
-        energy = self._energy()
         operators = tuple(self._operator(op) for op in graph.operators)
         return RunRecord(
             version=__version__,
@@ -103,19 +158,19 @@ class _Recorder:
             overrides=platform.overrides,
             opps=tuple(sorted(self._clock_settings())),
             preferred_unit=next(iter(plan.runtimes)),
-            detail=plan.detail,
+            detail=self.conditions.detail,
             precision=plan.precision,
             batch=plan.batch,
-            background=tuple(plan.background.items()),
+            background=tuple(self.conditions.background.items()),
             latency_ps=self.outcome.makespan_ps,
-            energy_pj=sum(account.energy_pj for account in energy),
+            energy_pj=sum(account.energy_pj for account in self.energy),
             macs=graph.macs * plan.batch,
             parameters=graph.parameters,
             operators=operators,
             units=tuple(self._unit(name) for name in self.used),
             links=tuple(self._link(name) for name in platform.links),
             memories=tuple(self._memory(name) for name in platform.memories),
-            energy=energy,
+            energy=self.energy,
             explanations=tuple(self._explanation(task) for task in plan.tasks.tasks),
             slices=tuple(s for task in plan.tasks.tasks for s in self._slices(task)),
             rates=tuple(RateRecord(*change) for change in self.outcome.rates),
@@ -187,7 +242,7 @@ class _Recorder:
             for t in phase.transfers:
                 read += t.read_bytes
                 written += t.write_bytes
-                if self.plan.platform.memories[t.memory].kind != "sram":
+                if self.plan.platform.memories[t.memory].is_external:
                     external += t.read_bytes + t.write_bytes
         return read, written, external
 
@@ -198,16 +253,72 @@ class _Recorder:
         return work.executed_macs * PS_PER_S / (peak * latency)
 
     def _explanation(self, task: Task) -> Explanation:
-        cost, times = self.costs[task.position], self.outcome.times[task.position]
+        times = self.outcome.times[task.position]
         parts = (
             f"compute {format_time(times.compute_ps)} + memory wait {format_time(times.memory_wait_ps)} + bus wait "
             f"{format_time(times.bus_wait_ps)} + dispatch {format_time(times.dispatch_ps)} + sync "
             f"{format_time(times.sync_ps)} = {format_time(times.end_ps - times.start_ps)}"
         )
-        terms = cost.work.terms if cost.work else ("moves no data: the runtime only dispatches it",)
-        levers = cost.work.levers if cost.work else ()
         hidden = f"{format_time(times.overlapped_ps)} of transfers ran beside compute"
-        return Explanation(task.root.index, (parts, *terms, hidden), levers)
+        duty = self._duty_cycle() if task.position == 0 and self._is_always_on else ()
+        terms = (parts, *self._work_terms(task), *self._cascade_words(task), hidden, *duty)
+        return Explanation(task.root.index, terms, self._levers(task))
+
+    def _work_terms(self, task: Task) -> tuple[str, ...]:
+        """Return the cost model's words, then cycles, bytes, reuse, dispatch and energy."""
+        cost, times = self.costs[task.position], self.outcome.times[task.position]
+        if cost.work is None:
+            return ("moves no data: the runtime only dispatches it",)
+        return (
+            *cost.work.terms,
+            *work_words(cost.kernel, cost.work, self.plan.platform.unit_hz(task.unit)),
+            *dispatch_words(times.dispatch_ps, cost.work.setup_ps, self.plan.runtimes[task.unit].name),
+            *(energy_words(cost.energy) if cost.energy else ()),
+        )
+
+    def _levers(self, task: Task) -> tuple[str, ...]:
+        """Return what helps against what binds a task, then what its cost model would change."""
+        cost, times = self.costs[task.position], self.outcome.times[task.position]
+        parts = {
+            "compute": times.compute_ps, "memory": times.memory_wait_ps, "bus": times.bus_wait_ps,
+            "dispatch": times.dispatch_ps, "sync": times.sync_ps,
+        }  # fmt: skip
+        own = lever_words(bound(times), parts, times.end_ps - times.start_ps)
+        return (*own, *(cost.work.levers if cost.work else ()))
+
+    @cached_property
+    def _cascades(self) -> dict[int, Cascade]:
+        """Cascades by the positions of their tasks."""
+        return {position: cascade for cascade in self.plan.cascades for position in cascade.positions}
+
+    def _cascade_words(self, task: Task) -> tuple[str, ...]:
+        """Say with which operators a task of a cascade takes turns."""
+        cascade = self._cascades.get(task.position)
+        if cascade is None:
+            return ()
+        first, last = (self.plan.tasks.tasks[position].root.index for position in (cascade.first, cascade.last))
+        return (f"operators {first} to {last} take turns in {cascade.stripes} stripes: rows between them stay on chip",)
+
+    @property
+    def _is_always_on(self) -> bool:
+        """Whether only an always-on hub works, so that the rest of the chip can sleep between inferences."""
+        return all(self.plan.platform.unit(name).kind == "sensing_hub" for name in self.used)
+
+    def _duty_cycle(self) -> tuple[str, ...]:
+        """Return the mean power of a hub that infers once in a period and waits for its trigger in between."""
+        waiting, makespan = self.plan.energy.waiting_nw(self.used), self.outcome.makespan_ps
+        spent = sum(account.energy_pj for account in self.energy)
+        added = spent - waiting * makespan / 10**9  # pJ; 1 nW for 1 ps is 10**-9 pJ
+        shown = [
+            f"waiting for its trigger the platform draws {format_si(waiting * 1e-9, 'W')}",
+            f"an inference adds {format_si(added * 1e-12, 'J')} to that",
+            *(
+                f"{format_si(added * 1e-12 / seconds, 'W')} on average with one every {seconds} s"
+                for seconds in (1, 10, 60)
+                if seconds * PS_PER_S >= makespan
+            ),
+        ]
+        return ("; ".join(shown),)
 
     def _slices(self, task: Task) -> list[SliceRecord]:
         times, label = self.outcome.times[task.position], f"{task.root.index} {task.root.type}"
@@ -221,20 +332,19 @@ class _Recorder:
             if span.compute_ps:  # drawn from the start, so that the rest of the phase shows as waiting
                 end = span.start_ps + span.compute_ps
                 made.append(SliceRecord(task.unit, "compute", label, task.root.index, span.start_ps, end, 0, 0))
-            if span.read_bytes or span.write_bytes:
-                made.append(
-                    SliceRecord(
-                        task.unit,
-                        "dma",
-                        f"{label} {span.label}",
-                        task.root.index,
-                        span.start_ps,
-                        span.end_ps,
-                        span.read_bytes,
-                        span.write_bytes,
-                    )
-                )
+            when = task.root.index, span.start_ps, span.end_ps
+            made += [
+                SliceRecord(task.unit, track, f"{label} {span.label}", *when, read, written)
+                for track, read, written in self._moves(span)
+                if read or written
+            ]
         return made
+
+    def _moves(self, span: Span) -> tuple[tuple[str, int, int], ...]:
+        """Return the tracks of a phase's transfers, with the bytes read and written on each."""
+        if self.conditions.detail == "tile":
+            return ("load", span.read_bytes, 0), ("store", 0, span.write_bytes)
+        return (("dma", span.read_bytes, span.write_bytes),)
 
     # --- units, links, memories -----------------------------------------------------------------------
 
@@ -269,7 +379,7 @@ class _Recorder:
         moved = {
             name: sum(amount for who, amount in self._initiators(name) if who == unit)
             for name, memory in self.plan.platform.memories.items()
-            if memory.kind != "sram"
+            if memory.is_external
         }
         most = max(moved, key=lambda name: moved[name], default=None)
         return most if most is not None and moved[most] else self.plan.platform.outer_memory(unit)
@@ -302,7 +412,7 @@ class _Recorder:
             peak_bytes=use.peak_bytes,
             weight_bytes=use.weight_bytes,
             activation_peak_bytes=use.activation_peak_bytes,
-            bytes_per_s=memory.read_bytes_per_s,
+            bytes_per_s=memory.burst_bytes_per_s if self.conditions.detail == "burst" else memory.read_bytes_per_s,
             read_bytes=read.bytes,
             write_bytes=write.bytes,
             busy_ps=busy,
@@ -310,7 +420,9 @@ class _Recorder:
             energy_pj=sum(pj for c in self.costs if c.energy for n, pj in c.energy.memories if n == name),
         )
 
-    def _energy(self) -> tuple[EnergyAccount, ...]:
+    @cached_property
+    def energy(self) -> tuple[EnergyAccount, ...]:
+        """Energy by account: units, memories and links for work done, then static power."""
         units: dict[str, int] = dict.fromkeys(self.used, 0)
         memories: dict[str, int] = {}
         links: dict[str, int] = {}
@@ -343,7 +455,10 @@ class _Recorder:
             + ", ".join(sorted({op.label for op in ops}))
             for unit, ops in moved.items()
         ]
-        lines += [*self._type_warnings(), *self._clock_warnings(), *self._background_warnings()]
+        lines += [
+            *self._type_warnings(), *self._clock_warnings(), *self._background_warnings(), *self._sparsity_warnings(),
+            *self._tile_warnings(), *self._audit_warnings(), *self._idle_changes(),
+        ]  # fmt: skip
         lines.append("uncalibrated: structure and datasheet numbers alone, no error range is known for this platform")
         if self.outcome.makespan_ps == 0:
             lines.append("the run took no time: the network has no operators that cost anything")
@@ -363,6 +478,17 @@ class _Recorder:
             for (unit, dtype), count in others.items()
         ]
 
+    def _sparsity_warnings(self) -> list[str]:
+        """Say what a stated sparsity replaces, and where it has no effect."""
+        stated = self.plan.sparsity
+        if stated is None:
+            return []
+        words = f"{stated.zeros_ppm / 10**4:g} % of the weights are zero{', two of every four' * stated.is_two_of_four}"
+        using = [u for u in self.used if self.plan.models[u].reads_weight_values]
+        if not using:
+            return [f"{words}, as stated: no unit that runs operators gains from it"]
+        return [f"{words}, as stated, whatever the model holds: counts on {', '.join(using)}"]
+
     def _clock_warnings(self) -> list[str]:
         platform = self.plan.platform
         free = [u for u in self.used if platform.unit(u).clock not in platform.file.clocks]
@@ -370,10 +496,35 @@ class _Recorder:
             f"units.{u}.clock is a free frequency: its voltage is not known, so energy does not follow it" for u in free
         ]
 
+    def _audit_warnings(self) -> list[str]:
+        """Say which costs cannot be right; each is looked at once, however many operators share it."""
+        lines, seen = [], set()
+        for task, cost in zip(self.plan.tasks.tasks, self.costs, strict=True):
+            if cost.work is None or (task.unit, id(cost)) in seen:
+                continue
+            seen.add((task.unit, id(cost)))
+            found = audit(cost.kernel, cost.work, self.plan.models[task.unit].rates())
+            where = f"operator {task.root.index} {task.root.type}: the cost model of {task.unit} is wrong"
+            lines += [f"{where}: {fault}" for fault in found]
+        return lines
+
+    def _idle_changes(self) -> list[str]:
+        """Say which values that `with_` set had no part in the run."""
+        used = {*self.used, *self.conditions.background}
+        return [f"{path} was changed, but {why}" for path, why in idle_changes(self.plan.platform, used)]
+
+    def _tile_warnings(self) -> list[str]:
+        """Say where the timeline does not show every tile."""
+        together = self.conditions.tiles_in_one
+        if together == 1:
+            return []
+        shown = f"up to {together:,} of an operator are one step"
+        return [f"there are more tiles than the {MOST_TILES:,} steps of a timeline: {shown}"]
+
     def _background_warnings(self) -> list[str]:
         """Say where background traffic did not reach the rate that was asked for."""
         lines = []
-        for unit, rate in self.plan.background.items():
+        for unit, rate in self.conditions.background.items():
             memory = self.plan.platform.unit(unit).activations[-1]
             moved = dict(self._initiators(memory)).get(unit, 0)
             reached = moved * PS_PER_S // max(1, self.outcome.makespan_ps)

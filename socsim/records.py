@@ -9,6 +9,8 @@ from dataclasses import dataclass
 
 SCHEMA_VERSION = "socsim.run/1"
 
+ON_CHIP = frozenset({"sram", "system_cache"})
+"""Kinds of memory whose bytes do not cross the chip's pins."""
 LATENCY_PARTS = ("compute_ps", "memory_wait_ps", "bus_wait_ps", "dispatch_ps", "sync_ps")
 
 
@@ -55,7 +57,7 @@ class SliceRecord:
 
     unit: str
     track: str
-    """compute, dma or dispatch"""
+    """compute, dma or dispatch; load and store in place of dma where tiles are shown"""
     label: str
     operator: int
     start_ps: int
@@ -125,6 +127,11 @@ class MemoryRecord:
     busy_ps: int
     initiators: tuple[tuple[str, int], ...]
     energy_pj: int
+
+    @property
+    def is_external(self) -> bool:
+        """Whether its bytes cross the chip's pins."""
+        return self.kind not in ON_CHIP
 
 
 @dataclass(frozen=True, slots=True)

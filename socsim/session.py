@@ -3,27 +3,31 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from dataclasses import replace
 from functools import cache
-from numbers import Integral
+from numbers import Integral, Real
 from os import PathLike
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from socsim.analysis import analyze_graph, operator_support
 from socsim.errors import UsageError, misuse
-from socsim.pipeline import Options, run_graph
+from socsim.pipeline import DETAILS, Options, preferred_runtime, simulate_graph
 from socsim.quantities import Energy, Time
+from socsim.recording import Result
 from socsim.report import tables, text
 from socsim.report.analysis import Analysis
 from socsim.report.comparison import Comparison
 from socsim.report.documents import from_json, to_json
 from socsim.report.tables import Table
 from socsim.report.words import Text
+from socsim.schedule.precision import at_precision
 from socsim.soc.loader import load_platform, platform_names
 from socsim.soc.platform import Platform
+from socsim.soc.runtimes import runtime as named_runtime
 from socsim.workload.graph import Graph
 from socsim.workload.limits import DEFAULT_LIMITS, Limits
-from socsim.workload.zoo import load_model, zoo
+from socsim.workload.zoo import Request, load_model, zoo
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -31,8 +35,11 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
     from socsim.numerics.arrays import Array
+    from socsim.numerics.profiles import Profile
     from socsim.records import RunRecord
     from socsim.report.numerics import NumericsValidation
+    from socsim.report.timing import TimingValidation
+    from socsim.soc.runtimes import Runtime
 
 
 def load(
@@ -40,18 +47,35 @@ def load(
     *,
     batch: int | None = None,
     shapes: Mapping[str, Sequence[int]] | None = None,
+    precision: str | None = None,
+    shape: Sequence[int] | None = None,
+    width: float | None = None,
+    resolution: int | None = None,
+    classes: int | None = None,
+    decoded: bool | None = None,
     limits: Limits = DEFAULT_LIMITS,
 ) -> Graph:
     """Load a network from a `.tflite`, `.onnx` or ncnn `.param` file, or from the zoo by name.
+
+    Networks of the zoo are drawn when they are asked for: in float32, without values, in any shape that fits them.
+    `mobilenet_v2_0.35_128` is `mobilenet_v2` with width 0.35 and resolution 128.
 
     Args:
         model: path or zoo name (`socsim.workloads()` lists them).
         batch: value of a symbolic batch dimension; 1 where absent.
         shapes: dimensions of inputs that the file leaves open, by input name.
+        precision: types to cost the network in (int8, fp16, int8x16, …); weights of other types lose their values.
+        shape: of the first input of a network of the zoo, [batch, channels, rows, columns] for images.
+        width: factor of its channels, where it has one.
+        resolution: its rows and columns.
+        classes: outputs of its last layer.
+        decoded: False leaves the decoding of a YOLO detector to the host: it ends with what each level says.
         limits: budgets for files from strangers.
 
     Raises:
-        WorkloadError: no such model, or a file that is malformed, too large or has unsupported operators.
+        WorkloadError: no such model, a form that the network cannot take, or a file that is malformed, too large or has
+            unsupported operators.
+        UsageError: an argument of another type, or an unknown precision.
     """
     if not isinstance(model, str | PathLike):
         raise misuse("model", model, "a file or a zoo name")
@@ -59,7 +83,21 @@ def load(
         raise misuse("batch", batch, "a whole number from 1 up")
     if shapes is not None and not _are_shapes(shapes):
         raise misuse("shapes", shapes, 'dimensions by input name, such as {"data": (1, 3, 224, 224)}')
-    return load_model(model, batch=batch, shapes=shapes, limits=limits)
+    if decoded is not None and not isinstance(decoded, bool):
+        raise misuse("decoded", decoded, "True or False")
+    request = replace(_request(shape, width, resolution, classes), decoded=decoded)
+    return at_precision(load_model(model, batch=batch, shapes=shapes, request=request, limits=limits), precision)
+
+
+def _request(shape: Sequence[int] | None, width: float | None, resolution: int | None, classes: int | None) -> Request:
+    if shape is not None and not (isinstance(shape, Iterable) and all(map(_is_whole, shape))):
+        raise misuse("shape", shape, "dimensions such as (1, 3, 224, 224)")
+    if width is not None and not (isinstance(width, Real) and not isinstance(width, bool)):
+        raise misuse("width", width, "a factor such as 0.5")
+    for name, value in (("resolution", resolution), ("classes", classes)):
+        if value is not None and not _is_whole(value):
+            raise misuse(name, value, "a whole number from 1 up")
+    return Request(None if shape is None else tuple(int(d) for d in shape), width, resolution, classes)
 
 
 def _is_whole(value: object) -> bool:
@@ -93,7 +131,7 @@ def run(
     net: Graph | str | Path,
     soc: Platform | str | Path,
     *,
-    runtime: str | None = None,
+    runtime: Runtime | str | None = None,
     unit: str | None = None,
     cluster: str | None = None,
     cores: int | None = None,
@@ -102,13 +140,14 @@ def run(
     opp: Mapping[str, str] | None = None,
     detail: str = "transaction",
     background: Mapping[str, str] | None = None,
+    sparsity: str | float | None = None,
 ) -> Run:
     """Simulate one inference of a network on a platform.
 
     Args:
         net: a loaded network, a model file or a zoo name.
         soc: a platform, its name or its file.
-        runtime: software stack for the preferred unit; the unit's own where absent.
+        runtime: software stack for the preferred unit, or its name; the unit's own where absent.
         unit: kind ("npu") or name of the unit that operators should go to; what it lacks goes to its
             fallback units, with the reason. Absent: the platform's preference decides.
         cluster: CPU cluster by its name (big, little, …).
@@ -116,8 +155,11 @@ def run(
         precision: types to cost the network in, such as "int8" or "fp16"; the file's own where absent.
         batch: inferences that go through each operator together.
         opp: operating point by clock name.
-        detail: "transaction" (events, shared bus) or "analytic" (closed form, nothing shared).
+        detail: "transaction" (events, shared bus), "analytic" (closed form, nothing shared), "tile" (events, and
+            each tile of an operator apart) or "burst" (every access to a memory, DRAM bank by bank).
         background: reads that other units make meanwhile, such as {"cpu_big": "10 GB/s"}.
+        sparsity: "2:4" or the share of weights that are zero, for units that gain from it; measured in the network's
+            constants where absent.
 
     Raises:
         UsageError: an option that does not exist here.
@@ -125,8 +167,8 @@ def run(
         InfeasibleError: no room in memory, or a forced unit that can run none of the arithmetic.
     """
     traffic = {} if background is None else background
-    options = Options(runtime, unit, cluster, _plain(cores), precision, _plain(batch), detail, traffic)
-    return Run(run_graph(_graph(net), _platform(soc, opp), options))
+    options = Options(runtime, unit, cluster, _plain(cores), precision, _plain(batch), detail, traffic, sparsity)
+    return Run(simulate_graph(_graph(net), _platform(soc, opp), options))
 
 
 def analyze(
@@ -152,38 +194,89 @@ def analyze(
 def execute(
     net: Graph | str | Path,
     inputs: Mapping[Any, Any],
-    profile: str | None = None,
+    profile: str | Profile | None = None,
     *,
+    platform: Platform | str | Path | None = None,
+    unit: str | None = None,
+    runtime: str | None = None,
     keep_all: bool = False,
+    threads: int = 1,
 ) -> dict[str, Array]:
     """Execute a network bit for bit under a numerics profile.
 
     Args:
         net: a loaded network, a model file or a zoo name.
         inputs: an array for each input, by tensor name or index.
-        profile: numerics profile; `onnx` for ONNX files and `tflite` for others where absent.
+        profile: whose rounding rules hold, with the next three; see `numerics_profile`.
+        platform: the platform whose unit executes the network.
+        unit: that unit.
+        runtime: its software stack.
         keep_all: whether to return every tensor that an operator makes, in the order of the operators.
+        threads: how many share the work, 1 to 256; results are the same bits for any number.
 
     Returns:
         Arrays by output tensor name, in model order. Tensors that share a name, and those without one,
         have the key "name#index" instead.
 
     Raises:
-        UsageError: missing, unknown or wrongly shaped or typed inputs, all listed; no such profile.
+        UsageError: missing, unknown or wrongly shaped or typed inputs, all listed; no such profile, unit or number of
+            threads.
         UnsupportedOperatorError: operators without an implementation, all listed.
         NumericsError: scales or shapes that no kernel can use, or constants without values.
     """
     from socsim.numerics.executor import Executable, by_name
+    from socsim.numerics.threads import Team
 
-    graph = _graph(net)
-    return by_name(graph, Executable(graph, _rules(graph, profile)).run(inputs, keep_all=keep_all))
+    graph, team = _graph(net), Team(threads)
+    rules = numerics_profile(graph, profile, platform=platform, unit=unit, runtime=runtime)
+    return by_name(graph, Executable(graph, rules, team=team).run(inputs, keep_all=keep_all))
+
+
+def numerics_profile(
+    net: Graph | str | Path,
+    profile: str | Profile | None = None,
+    *,
+    platform: Platform | str | Path | None = None,
+    unit: str | None = None,
+    runtime: str | None = None,
+) -> Profile:
+    """Return the rounding rules that `execute` and `validate_numerics` choose for the same arguments.
+
+    Args:
+        net: a loaded network, a model file or a zoo name.
+        profile: the name of a profile, or a `Profile` of your own; it wins over everything else.
+        platform: the profile is that of the software stack of a unit of this platform.
+        unit: which unit, by kind or name; the platform's preferred one where absent.
+        runtime: that software stack instead of the unit's own; it needs no platform.
+
+    Without any of them it is `onnx` for ONNX files and `tflite` for others.
+
+    Raises:
+        UsageError: no such profile, unit or runtime, or a unit without a platform.
+    """
+    from socsim.numerics.profiles import profile as named
+
+    if profile is not None:
+        return named(profile)
+    if platform is not None:
+        options = Options(runtime=runtime, unit=unit)
+        return named(preferred_runtime(_platform(platform, None), options)[1].numerics)
+    if unit is not None:
+        msg = f"unit {unit!r} needs a platform; give platform too"
+        raise UsageError(msg)
+    if runtime is not None:
+        return named(named_runtime(runtime).numerics)
+    return named("onnx" if _graph(net).source_format == "onnx" else "tflite")
 
 
 def validate_numerics(
     net: Graph | str | Path,
     golden: str | Path,
-    profile: str | None = None,
+    profile: str | Profile | None = None,
     *,
+    platform: Platform | str | Path | None = None,
+    unit: str | None = None,
+    runtime: str | None = None,
     modes: Sequence[str] | None = None,
 ) -> NumericsValidation:
     """Execute a network on the inputs of a golden file, and compare every recorded tensor.
@@ -191,23 +284,56 @@ def validate_numerics(
     Args:
         net: a loaded network, a model file or a zoo name.
         golden: a recorded `.json`, or an `.npz` with `in/NAME`, `out/NAME` and optional `tensor/INDEX`.
-        profile: numerics profile; `onnx` for ONNX files and `tflite` for others where absent.
+        profile: whose rounding rules hold, with the next three; see `numerics_profile`.
+        platform: the platform whose unit executes the network.
+        unit: that unit.
+        runtime: its software stack.
         modes: recorded inferences to compare, by name; all where absent.
 
     Raises:
         ResultError: the golden file is unreadable, malformed or belongs to another network.
-        UsageError: no such mode or profile.
+        UsageError: no such mode, profile or unit.
         UnsupportedOperatorError: operators without an implementation, all listed.
     """
     from socsim.numerics.golden import validate
     from socsim.report.numerics import NumericsValidation
 
     graph = _graph(net)
-    return NumericsValidation(validate(graph, Path(golden), _rules(graph, profile), modes))
+    rules = numerics_profile(graph, profile, platform=platform, unit=unit, runtime=runtime)
+    return NumericsValidation(validate(graph, Path(golden), rules, modes))
 
 
-def _rules(graph: Graph, profile: str | None) -> str:
-    return profile or ("onnx" if graph.source_format == "onnx" else "tflite")
+def validate(
+    measurements: str | Path, *, skip_bad: bool = False, detail: str = "transaction", processes: int = 1
+) -> TimingValidation:
+    """Predict every row of a table of measurements, and compare.
+
+    Args:
+        measurements: a CSV file in the columns of public measurements; docs/accuracy.md lists them.
+        skip_bad: leave rows with faults out instead of refusing the file.
+        detail: level of detail of the runs, as in `run`.
+        processes: how many share the work; the result is the same. With more than one, a script must guard its top
+            level with `if __name__ == "__main__"`.
+
+    Raises:
+        MeasurementError: the file cannot be read or has faults, all listed with their lines.
+        UsageError: no such detail or number of processes.
+    """
+    from socsim.accuracy.table import read_measurements
+    from socsim.accuracy.validation import validate as validate_table
+    from socsim.report.timing import TimingValidation
+
+    if not isinstance(measurements, str | PathLike):
+        raise misuse("measurements", measurements, "a CSV file of measurements")
+    if detail not in DETAILS:
+        raise misuse("detail", detail, f"one of {', '.join(DETAILS)}")
+    if not _is_whole(processes) or not 1 <= processes <= _MOST_PROCESSES:
+        raise misuse("processes", processes, f"a whole number from 1 to {_MOST_PROCESSES}")
+    table = read_measurements(Path(measurements), skip_bad=skip_bad)
+    return TimingValidation(validate_table(table, detail=detail, processes=int(processes)))
+
+
+_MOST_PROCESSES = 64
 
 
 def compare(a: Run, b: Run) -> Comparison:
@@ -234,6 +360,37 @@ def operators(soc: Platform | str | Path) -> Table:
     rows = operator_support(chosen)
     columns = list(rows[0])
     return Table(f"Operators on {chosen.name}", columns, [tuple(row[c] for c in columns) for row in rows])
+
+
+def peaks(soc: Platform | str | Path, *, opp: Mapping[str, str] | None = None) -> Table:
+    """Return what micro-benchmarks would measure on a platform.
+
+    Rows are operations a second by unit, type and instruction, bytes a second of reads, writes and copies by
+    one core and by all, and unloaded latencies. Each is that of a unit alone at its operating point.
+
+    Args:
+        soc: a platform, its name or its file.
+        opp: operating point by clock name.
+    """
+    from socsim.cost.peaks import peaks as peaks_of
+    from socsim.report.peaks import peaks_table
+
+    chosen = _platform(soc, opp)
+    return peaks_table(f"Peaks of {chosen.name}", peaks_of(chosen))
+
+
+def design_points(soc: Platform | str | Path, *, opp: Mapping[str, str] | None = None) -> Table:
+    """Return peak operations a second, power at that peak and area by unit and type; None with a reason where missing.
+
+    Args:
+        soc: a platform, its name or its file.
+        opp: operating point by clock name.
+    """
+    from socsim.cost.design_point import design_points as points_of
+    from socsim.report.design_point import design_table
+
+    chosen = _platform(soc, opp)
+    return design_table(f"Design points of {chosen.name}", points_of(chosen))
 
 
 def _graph(net: Graph | str | Path) -> Graph:
@@ -265,11 +422,21 @@ class Run:
     """The result of a run: tables, figures, explanations and files, all made from one record.
 
     Args:
-        record: what the run left behind.
+        record: what the run left behind, or what it came to before its record was made.
     """
 
-    def __init__(self, record: RunRecord) -> None:
-        self.record = record
+    def __init__(self, record: RunRecord | Result) -> None:
+        self._found = record
+
+    @property
+    def record(self) -> RunRecord:
+        """What the run left behind; made when first asked for."""
+        if isinstance(self._found, Result):
+            self._found = self._found.record
+        return self._found
+
+    def __reduce__(self) -> tuple[type[Run], tuple[RunRecord]]:
+        return type(self), (self.record,)
 
     @classmethod
     def from_json(cls, text: str) -> Run:
@@ -285,22 +452,22 @@ class Run:
     @property
     def latency(self) -> Time:
         """Time from the start of the inference to its last result."""
-        return Time.of(self.record.latency_ps)
+        return Time.of(self.latency_ps)
 
     @property
     def latency_ps(self) -> int:
         """Latency in picoseconds."""
-        return self.record.latency_ps
+        return self._found.latency_ps
 
     @property
     def energy(self) -> Energy:
         """Energy of the inference: work done, and static power over its time."""
-        return Energy.of(self.record.energy_pj * 10**6)
+        return Energy.of(self.energy_pj * 10**6)
 
     @property
     def energy_pj(self) -> int:
         """Energy in picojoules."""
-        return self.record.energy_pj
+        return self._found.energy_pj
 
     # --- tables ---------------------------------------------------------------------------------------
 

@@ -3,22 +3,22 @@
 from __future__ import annotations
 
 from copy import deepcopy
-from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from hypothesis import HealthCheck, settings
 
 from socsim.soc.loader import load_platform
 from socsim.soc.runtimes import runtime
-from socsim.workload.builder import GraphBuilder
-from socsim.workload.dtypes import DType
-from socsim.workload.graph import Graph, TensorKind
+from socsim.testing.networks import Net, renamed, window
 
 if TYPE_CHECKING:
     from pathlib import Path
 
     from socsim.soc.platform import Platform
     from socsim.soc.runtimes import Runtime
+    from socsim.workload.graph import Graph
+
+__all__ = ["PROPERTY", "SMALL_SOC", "Net", "altered", "one_conv", "renamed", "small_soc", "window", "with_twin"]
 
 PROPERTY = settings(suppress_health_check=[HealthCheck.too_slow, HealthCheck.function_scoped_fixture])
 """Settings of every property test; the number of examples and their seeds are the profile's (conftest.py)."""
@@ -54,8 +54,7 @@ units:
     architecture: array of 8 x 8
     cores: 2
     default_cores: 1
-    array: {unroll: {C: 8, K: 8}, depthwise: {G: 8}}
-    dataflow: weight_stationary
+    array: {kind: unrolled, unroll: {C: 8, K: 8}, depthwise: {G: 8}, dataflow: weight_stationary}
     precisions: {int8: 1, int16: 0.5, float16: 0.5}
     buffer: 16 KiB
     vector: 8
@@ -115,72 +114,7 @@ def altered(name: str, **changes: Any) -> Runtime:
     return runtime(name).model_copy(update=changes)
 
 
-class Net:
-    """Builds networks operator by operator; every method returns a tensor index."""
-
-    def __init__(self, dtype: DType = DType.INT8) -> None:
-        self.builder = GraphBuilder("net")
-        self.dtype = dtype
-        self.inputs: list[int] = []
-
-    def _tensor(self, name: str, shape: tuple[int, ...], kind: TensorKind = TensorKind.ACTIVATION) -> int:
-        return self.builder.tensor(name, self.dtype, shape, kind=kind)
-
-    def shape(self, tensor: int) -> tuple[int, ...]:
-        return self.builder.describe(tensor).shape
-
-    def input(self, *shape: int) -> int:
-        self.inputs.append(self._tensor(f"input{len(self.inputs)}", shape, TensorKind.INPUT))
-        return self.inputs[-1]
-
-    def constant(self, *shape: int) -> int:
-        return self._tensor("constant", shape, TensorKind.CONSTANT)
-
-    def op(self, kind: str, inputs: list[int], shape: tuple[int, ...] | None = None, **attributes: Any) -> int:
-        """Add an operator with one output, of the first input's shape unless another is given."""
-        out = self._tensor(f"{kind.lower()}_out", shape or self.shape(inputs[0]))
-        self.builder.operator(kind, kind.lower(), inputs, [out], attributes)
-        return out
-
-    def conv(self, x: int, channels: int, kernel: int = 1, stride: int = 1) -> int:
-        """Add a convolution without padding, NHWC."""
-        n, h, w, c = self.shape(x)
-        rows, columns = ((size - kernel) // stride + 1 for size in (h, w))
-        weights = self.constant(channels, kernel, kernel, c)
-        return self.op("CONV_2D", [x, weights], (n, rows, columns, channels), **window(kernel, stride))
-
-    def depthwise(self, x: int, kernel: int = 3) -> int:
-        """Add a depthwise convolution without padding, NHWC."""
-        n, h, w, c = self.shape(x)
-        weights = self.constant(1, kernel, kernel, c)
-        made = (n, h - kernel + 1, w - kernel + 1, c)
-        return self.op("DEPTHWISE_CONV_2D", [x, weights], made, groups=c, **window(kernel, 1))
-
-    def dense(self, x: int, units: int) -> int:
-        """Add a fully-connected layer."""
-        rows, depth = self.shape(x)
-        return self.op("FULLY_CONNECTED", [x, self.constant(units, depth)], (rows, units), transpose_b=True)
-
-    def graph(self, *outputs: int) -> Graph:
-        return self.builder.build("net", "tflite", self.inputs, outputs)
-
-
-def window(kernel: int, stride: int) -> dict[str, Any]:
-    """Return attributes of an unpadded square window."""
-    return {
-        "layout": "NHWC", "kernel": (kernel, kernel), "strides": (stride, stride), "dilations": (1, 1),
-        "pads": (0, 0, 0, 0),
-    }  # fmt: skip
-
-
 def one_conv(size: int = 8, depth: int = 8, channels: int = 8, kernel: int = 1) -> Graph:
     """Return a network of one convolution."""
     net = Net()
     return net.graph(net.conv(net.input(1, size, size, depth), channels, kernel))
-
-
-def renamed(graph: Graph) -> Graph:
-    """Return the graph with other names for its tensors and operators."""
-    tensors = tuple(replace(t, name=f"other {t.index}") for t in graph.tensors)
-    operators = tuple(replace(op, name=f"new {op.index}") for op in graph.operators)
-    return replace(graph, tensors=tensors, operators=operators)

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from fractions import Fraction
 from typing import TYPE_CHECKING
 
-from socsim.soc.schema import SensingHub
+from socsim.soc.schema import Dram, SensingHub, Sram, SystemCache
 from socsim.soc.technology import technology
 
 if TYPE_CHECKING:
@@ -85,10 +85,17 @@ class EnergyModel:
         return total * squared.numerator // squared.denominator
 
     def _memory_aj(self, transfer: Transfer) -> int:
-        memory = self._platform.memories[transfer.memory]
-        read = memory.read_aj_per_byte if memory.read_aj_per_byte is not None else self._technology.sram_byte
-        write = memory.write_aj_per_byte if memory.write_aj_per_byte is not None else self._technology.sram_byte
+        memory, other = self._platform.memories[transfer.memory], self._byte_aj(transfer.memory)
+        read = memory.read_aj_per_byte if memory.read_aj_per_byte is not None else other
+        write = memory.write_aj_per_byte if memory.write_aj_per_byte is not None else other
         return transfer.read_bytes * read + transfer.write_bytes * write
+
+    def _byte_aj(self, name: str) -> int:
+        """Return the technology's figure for a byte in or out of a memory: by size on chip, by standard off it."""
+        memory, node = self._platform.file.memories[name], self._technology
+        if isinstance(memory, Sram | SystemCache):
+            return node.sram_byte_at(memory.size.value)
+        return node.off_chip[memory.technology if isinstance(memory, Dram) else memory.kind]
 
     def static(self, used_units: Iterable[str], makespan_ps: int) -> list[tuple[str, int]]:
         """Return static energy by power domain, then by memory, over a run; parts that draw nothing left out.

@@ -74,7 +74,8 @@ class CostModel(ABC, Generic[S]):
     """Turns kernels into Work for one kind of unit.
 
     Life cycle: made once for a run with the unit's context; `work` is then asked for each task, in
-    order. A model is a pure function of its context and the kernel: it keeps no state and no clock.
+    order. A model is a pure function of its context and the kernel: it keeps no state and no clock, and what it
+    returns is kept for later runs.
     Subclasses name their kind: `class NpuModel(CostModel[Npu], kind="npu")`.
     """
 

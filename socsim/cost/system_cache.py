@@ -54,7 +54,8 @@ def through_cache(work: Work, kept: Kept) -> Work:
     reads, writes = _Spread(found, read), _Spread(stays, written)
     phases = tuple(replace(p, transfers=tuple(_divided(p, kept, reads, writes))) for p in work.phases)
     terms = work.terms
-    line = f"{kept.cache} holds {found:,} of {read:,} B read from {kept.memory} and {stays:,} of {written:,} B written to it"
+    reads_held = f"{found:,} of {read:,} B read from {kept.memory}"
+    line = f"{kept.cache} holds {reads_held} and {stays:,} of {written:,} B written to it"
     return replace(work, phases=phases, terms=Lines(lambda: (*terms, line)))
 
 

@@ -201,7 +201,7 @@ class BurstNetwork:
     # --- accesses -------------------------------------------------------------------------------------
 
     def _access(self, memory: str) -> int:
-        return self._drams[memory].device.access.value if memory in self._drams else _ACCESS
+        return self._drams[memory].device.access.value if memory in self._drams else self._bytes_per_access
 
     def _flows(self, demand: Demand, now: int, regions: Mapping[str, Sequence[Region]]) -> list[Flow]:
         """Return the accesses of a demand: a sequence for each tensor, side by side."""
@@ -257,12 +257,12 @@ class BurstNetwork:
         held = {
             name: ceil_div(access * PS_PER_S, self._rate(name))
             for name in self._fabric.crossed(unit, memory, direction)
-            if not name.startswith(f"{unit}>")
         }
-        copy, mixed = f"{unit}>{memory}", len({n for n in demand.usage if n.startswith(f"{unit}>{memory}.")}) > 1
+        home = self._fabric.platform.memories[memory].serves or memory
+        copy, mixed = f"{unit}>{home}", len({n for n in demand.usage if n.startswith(f"{unit}>{home}.")}) > 1
         if mixed and copy in demand.usage:  # a copy occupies the port longer than its bytes
             hold = ceil_div(access * demand.usage[copy] * PS_PER_S, demand.bytes * self.capacities[copy])
-            bus = self._fabric.platform.memories[memory].bus
+            bus = self._fabric.platform.memories[home].bus
             held[copy] = int(hold * (1 - bus.refresh_share)) if bus else hold  # what is measured has refresh in it
         self._longest_hold = max(self._longest_hold, *held.values())
         return tuple((self._resources[name], time) for name, time in held.items())

@@ -11,6 +11,7 @@ from socsim.engine.fluid import Demand, alone_ps
 from socsim.engine.loading import Loading, Window
 from socsim.memo import Same
 from socsim.quantities import PS_PER_S, ceil_div, cycles_to_ps
+from socsim.soc.schema import Npu
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -46,7 +47,8 @@ class Fabric:
 
     A port is bounded by its width in each direction, and towards each memory by the bursts that it
     keeps under way over the memory's latency: of each direction, and of both where it says so. Links have a
-    read and a write channel; DRAM and serial memories serve both directions over the same pins.
+    read and a write channel; DRAM and serial memories serve both directions over the same pins. What a system cache
+    holds comes back sooner, so that it takes less of the window towards the memory behind it.
 
     Args:
         platform: the SoC at its operating points.
@@ -121,9 +123,11 @@ class Fabric:
         if not total:
             return None
         usage: dict[str, int] = {}
-        for t in transfers:
+        for memory, (read, written) in self._under_way(transfers).items():
             if self._platform.unit(unit).port.together is not None:
-                usage[f"{unit}>{t.memory}"] = self._windows(unit, t.memory).occupied(t.read_bytes, t.write_bytes)
+                usage[f"{unit}>{memory}"] = self._windows(unit, memory).occupied(read, written)
+            usage |= {f"{unit}>{memory}.{name}": n for name, n in (("read", read), ("write", written)) if n}
+        for t in transfers:
             for resource in self.crossed(unit, t.memory, "read") if t.read_bytes else ():
                 usage[resource] = usage.get(resource, 0) + t.read_bytes
             for resource in self.crossed(unit, t.memory, "write") if t.write_bytes else ():
@@ -131,6 +135,18 @@ class Fabric:
         cap = ceil_div(total * PS_PER_S, compute_ps) if compute_ps else None
         weight, priority = self._standing(unit, transfers)
         return Demand(unit, total, usage, cap, weight, priority, tuple(transfers))
+
+    def _under_way(self, transfers: Iterable[Transfer]) -> dict[str, tuple[int, int]]:
+        """Return by memory the bytes read and written that occupy a port's windows as long as transfers do."""
+        held: dict[str, tuple[int, int]] = {}
+        for t in transfers:
+            spec = self._platform.memories[t.memory]
+            home = spec.serves or t.memory
+            behind = max(1, self._platform.memories[home].latency_ps)
+            own = min(behind, spec.latency_ps) if spec.serves else behind
+            read, written = held.get(home, (0, 0))
+            held[home] = read + ceil_div(t.read_bytes * own, behind), written + ceil_div(t.write_bytes * own, behind)
+        return held
 
     def steps(self, job: Job) -> tuple[Step, ...]:
         """Return a job's phases with what they demand; equal ones share theirs for as long as the fabric exists."""
@@ -157,19 +173,19 @@ class Fabric:
 
     def background(self, unit: str, memory: str, bytes_per_s: int) -> Demand:
         """Return background reads at a rate."""
-        usage = dict.fromkeys(self.crossed(unit, memory, "read"), bytes_per_s)
+        usage = dict.fromkeys((f"{unit}>{memory}.read", *self.crossed(unit, memory, "read")), bytes_per_s)
         weight, priority = self._standing_to(unit, memory)
         reads = (Transfer(memory, bytes_per_s, 0),)
         return Demand(unit, bytes_per_s, usage, bytes_per_s, weight, priority, reads)
 
     def crossed(self, unit: str, memory: str, direction: str) -> tuple[str, ...]:
-        """Return the resources that reads or writes of a unit pass, from its port to the memory."""
+        """Return the resources that reads or writes of a unit pass, from its port to the memory, windows left out."""
         key = (unit, memory, direction)
         if key not in self._routes:
             links = (f"{link}.{direction}" for link in self._platform.path(unit, memory))
             shared = (memory,) if self._platform.memories[memory].shared_pins else ()
             self._routes[key] = (
-                f"{unit}.{direction}", f"{unit}>{memory}.{direction}", *links, f"{memory}.{direction}", *shared,
+                f"{unit}.{direction}", *links, f"{memory}.{direction}", *shared,
             )  # fmt: skip
         return self._routes[key]
 
@@ -181,11 +197,15 @@ class Fabric:
         return self._standing_to(unit, next(iter(transfers)).memory)
 
     def _standing_to(self, unit: str, memory: str) -> tuple[int, int]:
-        """Return weight and priority class at the first arbiter on the way that knows any."""
+        """Return weight and priority class at the first arbiter on the way that knows any.
+
+        Otherwise ports take turns: each core of an NPU has its own, those of a CPU cluster share one.
+        """
+        ports = self.cores_of(unit) if isinstance(self._platform.unit(unit), Npu) else 1
         for name in self._platform.path(unit, memory):
             link = self._platform.links[name]
             if link.arbitration == "weighted":
                 return link.weights.get(unit, 1), 0
             if link.arbitration == "priority":
-                return 1, link.priorities.get(unit, 0)
-        return 1, 0
+                return ports, link.priorities.get(unit, 0)
+        return ports, 0

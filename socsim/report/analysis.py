@@ -8,13 +8,14 @@ from typing import TYPE_CHECKING, Any
 
 from socsim.quantities import format_si
 from socsim.records import ANALYSIS_SCHEMA_VERSION, AnalysisRow
+from socsim.report.roofline_text import roofline_table, roofline_text
 from socsim.report.sinks import terminal_text
 from socsim.report.tables import Table
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-    from socsim.records import AnalysisRecord
+    from socsim.records import AnalysisRecord, RunRecord
 
 
 class Analysis:
@@ -82,10 +83,20 @@ class Analysis:
 
         return analysis_roofline(self.record, ax)
 
-    def to_json(self) -> str:
-        """Return the analysis as one JSON document with `schema_version`."""
+    def roofline(self, run: RunRecord) -> Table:
+        """Return where each operator of a run stands under its ceilings; a row for each that multiplies."""
+        return roofline_table(self.record, run)
+
+    def roofline_text(self, run: RunRecord) -> str:
+        """Return the ceilings with their ridge points, and a line for each operator of a run that multiplies."""
+        return roofline_text(self.record, run)
+
+    def to_json(self, run: RunRecord | None = None) -> str:
+        """Return the analysis as one JSON document with `schema_version`; with a run also its `roofline`."""
         document: dict[str, Any] = {"schema_version": ANALYSIS_SCHEMA_VERSION} | asdict(self.record)
         document["support"] = dict(self.record.support)
+        if run is not None:
+            document["roofline"] = list(self.roofline(run))
         return json.dumps(document, indent=1, ensure_ascii=False, allow_nan=False) + "\n"
 
     def __repr__(self) -> str:

@@ -188,7 +188,7 @@ def _totals(a: RunRecord, b: RunRecord) -> list[tuple[str, int | None, int | Non
 def _external_bytes(record: RunRecord) -> tuple[int, int]:
     """Return the bytes over all external memories: of the network's operators, and of everybody else."""
     network = sum(op.dram_bytes or 0 for op in record.operators)
-    moved = sum(m.read_bytes + m.write_bytes for m in record.memories if m.kind != "sram")
+    moved = sum(m.read_bytes + m.write_bytes for m in record.memories if m.is_external)
     return network, moved - network
 
 

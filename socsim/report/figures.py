@@ -31,8 +31,8 @@ if TYPE_CHECKING:
 
 __all__ = ["analysis_roofline", "energy", "roofline", "save_figure", "timeline", "unit_colours"]
 
-TRACKS = ("compute", "dma", "dispatch")
-_SHADES = {"compute": 0.0, "dma": 0.45, "dispatch": 0.65}
+TRACKS = ("compute", "dma", "load", "store", "dispatch")
+_SHADES = {"compute": 0.0, "dma": 0.45, "load": 0.35, "store": 0.5, "dispatch": 0.65}
 _WIDTH = 11.0
 _LANE = 0.42
 _MARGIN = 1.3
@@ -55,7 +55,9 @@ class _Bar(NamedTuple):
 
 
 def timeline(record: RunRecord, ax: Axes | None = None, figsize: tuple[float, float] | None = None) -> Axes:
-    """Draw what each unit does over time: a lane for each of its tracks (compute, dma, dispatch).
+    """Draw what each unit does over time: a lane for each of its tracks.
+
+    These are compute, dma and dispatch; load and store in place of dma where tiles are shown.
 
     A record without slices, as a short JSON document gives, shows one lane of operators for each unit.
 

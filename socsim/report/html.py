@@ -2,22 +2,19 @@
 
 from __future__ import annotations
 
-from base64 import b64encode
 from typing import TYPE_CHECKING, Any
 
 from socsim.quantities import format_energy, format_si, format_time
-from socsim.report.drawing import OTHER_COLOUR, offline_axes, record_colours, render
+from socsim.report.drawing import OTHER_COLOUR, offline_axes, record_colours
 from socsim.report.figures import energy, roofline, timeline, timeline_size
 from socsim.report.formats import format_bytes, format_count, format_power, format_rate, format_share, plural
-from socsim.report.markup import bullets, colour_key, fragment, html_lines, html_table, section, style
+from socsim.report.markup import bullets, colour_key, fragment, heading, html_lines, html_table, image, page, section
 from socsim.report.sinks import html_text
 from socsim.report.tables import energy_table, links_table, memories_table, units_table
 from socsim.report.text import NO_RANGE, assumed_line, bottleneck, explain, format_throughput, slowest, static_pj
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
-
-    from matplotlib.axes import Axes
 
     from socsim.records import OperatorRecord, RunRecord
     from socsim.report.tables import Table
@@ -62,20 +59,13 @@ def report_html(record: RunRecord) -> str:
             f'<p class="note">{html_text(bottleneck(record), 400)}</p>',
             _lines("Warnings", record.warnings, len(record.warnings), is_open=True),
             _figures(record),
-            _heading("Explanation of the slowest operators", _explanations(record)),
-            *(_heading(name, _table(table, len(table), 200)) for name, table in _companions(record)),
-            _heading(plural(len(record.operators), "operator"), _operator_rows(record)),
-            _heading("Provenance", _provenance(record)),
+            heading("Explanation of the slowest operators", _explanations(record)),
+            *(heading(name, _table(table, len(table), 200)) for name, table in _companions(record)),
+            heading(plural(len(record.operators), "operator"), _operator_rows(record)),
+            heading("Provenance", _provenance(record)),
         ]
     )
-    return (
-        '<!DOCTYPE html>\n<html lang="en"><head><meta charset="utf-8">'
-        '<meta name="viewport" content="width=device-width, initial-scale=1">'
-        "<meta http-equiv=\"Content-Security-Policy\" content=\"default-src 'none'; style-src 'unsafe-inline'; "
-        'img-src data:">'
-        f"<title>{title}</title><style>{style()}body{{margin:24px}}</style></head>"
-        f'<body><div class="socsim page">{body}</div></body></html>\n'
-    )
+    return page(title, body)
 
 
 # --- parts of both ------------------------------------------------------------------------------------
@@ -188,23 +178,13 @@ def _lines(title: str, lines: Sequence[str], count: int, *, is_open: bool = Fals
 # --- parts of the report ------------------------------------------------------------------------------
 
 
-def _heading(title: str, body: str) -> str:
-    return f"<h2>{html_text(title)}</h2>{body}"
-
-
 def _figures(record: RunRecord) -> str:
     drawn = (
         ("Timeline", timeline(record, offline_axes(timeline_size(record)))),
         ("Roofline", roofline(record, offline_axes((8.5, 5.2)))),
         ("Energy", energy(record, offline_axes((8.5, 3.6)))),
     )
-    return "".join(_heading(title, _image(title, ax)) for title, ax in drawn)
-
-
-def _image(title: str, ax: Axes) -> str:
-    figure = ax.get_figure(root=True)
-    data = b64encode(render(figure, "svg")).decode("ascii") if figure is not None else ""
-    return f'<img alt="{html_text(title)}" src="data:image/svg+xml;base64,{data}">'
+    return "".join(heading(title, image(title, ax)) for title, ax in drawn)
 
 
 def _explanations(record: RunRecord) -> str:

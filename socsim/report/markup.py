@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+from base64 import b64encode
 from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from socsim.report.drawing import render
 from socsim.report.sinks import html_text
 
 if TYPE_CHECKING:
     from collections.abc import Container, Iterable, Sequence
+
+    from matplotlib.axes import Axes
 
 
 _LONG_TEXT = 44
@@ -25,6 +29,30 @@ def style() -> str:
 def fragment(body: str) -> str:
     """Return a piece of HTML with its style, for a notebook's output cell."""
     return f'<div class="socsim"><style>{style()}</style>{body}</div>'
+
+
+def page(title: str, body: str) -> str:
+    """Return a document of its own without script or network; `title` is escaped already."""
+    return (
+        '<!DOCTYPE html>\n<html lang="en"><head><meta charset="utf-8">'
+        '<meta name="viewport" content="width=device-width, initial-scale=1">'
+        "<meta http-equiv=\"Content-Security-Policy\" content=\"default-src 'none'; style-src 'unsafe-inline'; "
+        'img-src data:">'
+        f"<title>{title}</title><style>{style()}body{{margin:24px}}</style></head>"
+        f'<body><div class="socsim page">{body}</div></body></html>\n'
+    )
+
+
+def heading(title: str, body: str) -> str:
+    """Return a part of a document under its heading."""
+    return f"<h2>{html_text(title)}</h2>{body}"
+
+
+def image(title: str, ax: Axes) -> str:
+    """Return the figure of `ax` as a picture inside the document."""
+    figure = ax.get_figure(root=True)
+    data = b64encode(render(figure, "svg")).decode("ascii") if figure is not None else ""
+    return f'<img alt="{html_text(title)}" src="data:image/svg+xml;base64,{data}">'
 
 
 class Markup(str):

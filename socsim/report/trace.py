@@ -19,6 +19,8 @@ if TYPE_CHECKING:
     from socsim.records import RateRecord, RunRecord, SliceRecord
 
 TRACKS = ("compute", "dma", "dispatch")
+TILE_TRACKS = ("load", "store")
+"""What takes the place of dma where tiles are shown."""
 _SEQUENCE = 1
 _PS_PER_NS = 1000
 _NAME = 300
@@ -99,7 +101,9 @@ class _Writer:
     def unit(self, name: str, slices: list[SliceRecord], root: int) -> None:
         """Write the tracks of a unit; slices that overlap on a track move to a further one of its name."""
         group = self.track(name, root)
-        tracks = dict.fromkeys([*TRACKS, *(s.track for s in slices)])
+        used = {s.track: None for s in slices}
+        plain = [t for t in TRACKS if t != "dma" or used.keys().isdisjoint(TILE_TRACKS)]
+        tracks = dict.fromkeys([*plain, *used])
         for track in tracks:
             lanes = _lanes(s for s in slices if s.track == track)
             for lane in lanes or [[]]:

@@ -144,7 +144,7 @@ def _problem(candidate: Candidate, op: Operator, dtype: str) -> str | None:
     if not runtime.supports_operator(op.type, runs):
         types = runtime.types_for(op.type)
         return f"{who} has {op.type} in {', '.join(types)}, not {runs}" if types else f"{who} has no {op.label}"
-    if op.category is Category.MAC and runs not in candidate.multiplies:
+    if runs not in candidate.multiplies and (op.category is Category.MAC or DType(runs).is_float):
         return f"{who} cannot multiply {runs}"
     return None
 

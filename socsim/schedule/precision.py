@@ -39,7 +39,8 @@ _NUMERIC = frozenset({
 def at_precision(graph: Graph, precision: str | None) -> Graph:
     """Return the graph with activations and weights in another precision.
 
-    Biases, indices and shapes keep their types. The values are not converted: this is for cost alone.
+    Biases, indices and shapes keep their types. Values are not converted: weights of another type than the file's lose
+    them, so that the network can be costed and not executed.
 
     Raises:
         UsageError: an unknown precision.
@@ -68,6 +69,6 @@ def _retyped(tensor: Tensor, weights: DType, activations: DType) -> Tensor:
         return tensor
     if tensor.kind is not TensorKind.CONSTANT:
         return replace(tensor, dtype=activations)
-    if len(tensor.shape) < 2:
+    if len(tensor.shape) < 2 or tensor.dtype is weights:
         return tensor
     return replace(tensor, dtype=weights, data=None)

@@ -29,14 +29,14 @@ def kept_by_task(
     kept: list[tuple[Kept, ...]] = [()] * len(tasks.tasks)
     for name, cache in platform.file.memories.items():
         if isinstance(cache, SystemCache):
-            operands = _Operands(tasks, plan, runtimes, batch, cache.serves)
+            operands = Operands(tasks, plan, runtimes, batch, cache.serves)
             found = _Reuse(name, cache, operands).run()
             kept = [(*before, *own) for before, own in zip(kept, found, strict=True)]
     return kept
 
 
 @dataclass(frozen=True, slots=True)
-class _Use:
+class Use:
     """A storage that a task touches."""
 
     key: int
@@ -46,8 +46,16 @@ class _Use:
     is_written: bool
 
 
-class _Operands:
-    """The operands of tasks that lie in one memory."""
+class Operands:
+    """The operands of tasks that lie in one memory.
+
+    Args:
+        tasks: in order.
+        plan: where their tensors lie.
+        runtimes: by unit, for the types in which they keep tensors.
+        batch: inferences that go through each operator together.
+        memory: the one that counts.
+    """
 
     def __init__(
         self, tasks: TaskGraph, plan: MemoryPlan, runtimes: Mapping[str, Runtime], batch: int, memory: str
@@ -59,10 +67,10 @@ class _Operands:
         inputs = {self._storage.get(t, t) for t in tasks.graph.inputs}
         self.handed_in = tuple({use.key: use for uses in self.by_task for use in uses if use.key in inputs}.values())
 
-    def _of(self, task: Task) -> tuple[_Use, ...]:
+    def _of(self, task: Task) -> tuple[Use, ...]:
         read, written = dict(self._sizes(task, (*task.inputs, *task.weights))), dict(self._sizes(task, task.outputs))
         return tuple(
-            _Use(key, self._places[key].offset, max(read.get(key, 0), written.get(key, 0)), key in read, key in written)
+            Use(key, self._places[key].offset, max(read.get(key, 0), written.get(key, 0)), key in read, key in written)
             for key in {**read, **written}
         )
 
@@ -79,7 +87,7 @@ class _Operands:
 class _Last:
     """The last use of a storage, what of it went into the cache, and what never left since it was written."""
 
-    use: _Use
+    use: Use
     position: int
     bytes: int
     room: int
@@ -96,7 +104,7 @@ class _Last:
 class _Piece:
     """Bytes that a task writes over: from an address on, those of a storage that was there before."""
 
-    writer: _Use
+    writer: Use
     key: int
     start: int
     bytes: int
@@ -122,7 +130,7 @@ class _Reuse:
     Journal 1970.
     """
 
-    def __init__(self, name: str, cache: SystemCache, operands: _Operands) -> None:
+    def __init__(self, name: str, cache: SystemCache, operands: Operands) -> None:
         self._name, self._memory = name, cache.serves
         self._rooms = {unit: min(room.value, cache.size.value) for unit, room in cache.allocates.items()}
         self._operands, self._count = operands, len(operands.by_task)
@@ -188,7 +196,7 @@ class _Reuse:
                 now = self._lives[use.key]
                 now.written_at, now.low, now.high = position, 0, _ONE
 
-    def _move(self, use: _Use, last: _Last | None, position: int, room: int) -> None:
+    def _move(self, use: Use, last: _Last | None, position: int, room: int) -> None:
         """Make a storage the one touched last."""
         if last is not None:
             self._touched.add(last.position, -last.bytes)
@@ -196,7 +204,7 @@ class _Reuse:
         self._touched.add(position, kept)
         self._lives[use.key] = _Last(use, position, kept, room)
 
-    def _reuse(self, use: _Use, last: _Last, task: _Step, position: int) -> None:
+    def _reuse(self, use: Use, last: _Last, task: _Step, position: int) -> None:
         """Count what of a storage is found, and what of it has been in the cache ever since it was written."""
         low, high = task.survivors(last, (0, _ONE), (0, _ONE)) if last.bytes >= use.bytes else (0, 0)
         if use.is_read and position >= self._count:
@@ -310,7 +318,7 @@ class _Owners:
         self._spans: list[tuple[int, int]] = []
         """End and owner of each span."""
 
-    def take(self, use: _Use) -> list[_Piece]:
+    def take(self, use: Use) -> list[_Piece]:
         """Give bytes to a storage; return those that had some of them."""
         start, end = use.offset, use.offset + use.bytes
         first, last = bisect_right(self._starts, start), bisect_left(self._starts, end)

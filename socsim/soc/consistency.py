@@ -17,7 +17,7 @@ from socsim.soc.arrays import BlocksArray, InMemoryArray, UnrolledArray
 from socsim.soc.dram import address_fields, dram_device, dram_device_names
 from socsim.soc.platform import neighbours
 from socsim.soc.runtimes import runtime, runtime_names
-from socsim.soc.schema import CpuCluster, Dram, Npu, PlatformFile, Process, SerialMemory, Sram
+from socsim.soc.schema import CpuCluster, Dram, Npu, PlatformFile, Process, SerialMemory, Sram, SystemCache
 from socsim.soc.technology import technology
 from socsim.soc.validation import Fault
 from socsim.workload.dtypes import DType
@@ -67,7 +67,8 @@ def cross_faults(document: YamlDocument, file: PlatformFile | None = None) -> li
     names = {section: list(value) if isinstance(value, dict) else None for section, value in raw.items()}
     sections = _Sections(file or _sound_parts(document.value), names)
     checks = (
-        _process_faults, _clock_faults, _dram_faults, _unit_faults, _link_faults, _preference_faults, _name_faults,
+        _process_faults, _clock_faults, _dram_faults, _cached_faults, _unit_faults, _link_faults, _preference_faults,
+        _name_faults,
     )  # fmt: skip
     return [fault for check in checks for fault in check(sections)]
 
@@ -148,6 +149,33 @@ def _device_faults(at: Path_, memory: Dram) -> Iterator[Fault]:
         yield Fault((*at, "controller", "mapping"), str(error))
 
 
+def _cached_faults(sections: _Sections) -> Iterator[Fault]:
+    """A system cache serves one DRAM, which no other one serves, and keeps parts of its size for units."""
+    served: dict[str, str] = {}
+    for name, cache in sections.file.memories.items():
+        if not isinstance(cache, SystemCache):
+            continue
+        at: Path_ = ("memories", name)
+        yield from _served_faults((*at, "serves"), sections, cache.serves)
+        if served.setdefault(cache.serves, name) != name:
+            text = f"{shown(cache.serves)} is served by {shown(served[cache.serves])} already; keep one of them"
+            yield Fault((*at, "serves"), text)
+        for unit, room in cache.allocates.items():
+            path = (*at, "allocates", unit)
+            if unknown := sections.unknown(unit, "unit", "units"):
+                yield Fault(path, unknown)
+            elif room > cache.size:
+                yield Fault(path, f'found "{room}"; the cache has "{cache.size}", write that at most')
+
+
+def _served_faults(path: Path_, sections: _Sections, served: str) -> Iterator[Fault]:
+    memories = sections.file.memories
+    drams = [name for name, memory in memories.items() if isinstance(memory, Dram)]
+    unsound = served in (sections.names["memories"] or ()) and served not in memories
+    if served not in drams and not unsound:
+        yield Fault(path, _unknown(served, "DRAM", drams))
+
+
 # --- clocks -------------------------------------------------------------------------------------------
 
 
@@ -162,7 +190,9 @@ def _clock_faults(sections: _Sections) -> Iterator[Fault]:
         yield from _repeated(("power_domains", name, "states"), [state.name for state in domain.states])
     users = [(("units", n, "clock"), u.clock) for n, u in file.units.items()]
     users += [(("links", n, "clock"), link.clock) for n, link in file.links.items()]
-    users += [(("memories", n, "clock"), m.clock) for n, m in file.memories.items() if isinstance(m, Sram)]
+    users += [
+        (("memories", n, "clock"), m.clock) for n, m in file.memories.items() if isinstance(m, Sram | SystemCache)
+    ]
     for path, clock_name in users:
         text = sections.unknown(clock_name, "clock", "clocks")
         if text and (_BEGINS_AS_NUMBER.match(clock_name) or sections.names["clocks"] == []):
@@ -297,6 +327,9 @@ def _memory_faults(sections: _Sections, name: str, unit: AnyUnit) -> Iterator[Fa
         for position, memory in enumerate(getattr(unit, role)):
             if text := sections.unknown(memory, "memory", "memories"):
                 yield Fault((*path, position), text)
+            elif isinstance(cache := sections.file.memories.get(memory), SystemCache):
+                text = f"{shown(memory)} keeps lines of {shown(cache.serves)}; name that memory"
+                yield Fault((*path, position), text)
             elif reachable is not None and memory not in reachable | apart:
                 apart.add(memory)
                 text = f"no link leads from {shown(name)} to {shown(memory)}; add both to a link's `connects`"
@@ -337,6 +370,9 @@ def _link_faults(sections: _Sections) -> Iterator[Fault]:
             if end == name:
                 yield Fault((*at, "connects", position), f"{shown(name)} connects to itself; name another part")
             elif text := sections.unknown(end, "unit, memory or link", "units", "memories", "links"):
+                yield Fault((*at, "connects", position), text)
+            elif isinstance(cache := sections.file.memories.get(end), SystemCache):
+                text = f"a system cache lies where the memory behind it does; name {shown(cache.serves)} alone"
                 yield Fault((*at, "connects", position), text)
         for table, arbitration in (("weights", "weighted"), ("priorities", "priority")):
             entries = getattr(link, table)

@@ -58,12 +58,15 @@ def _clocks(platform: Platform) -> Iterator[str]:
         yield f"clock     {name:<12} {points}"
 
 
-def description_json(platform: Platform, peaks: Sequence[Mapping[str, Any]]) -> str:
-    """Return the whole checked description, inheritance and presets resolved, with its peak figures."""
+def description_json(
+    platform: Platform, peaks: Sequence[Mapping[str, Any]], points: Sequence[Mapping[str, Any]]
+) -> str:
+    """Return the whole checked description, inheritance and presets resolved, with its peaks and design points."""
     document: dict[str, Any] = {
         "schema_version": "socsim.platform/1",
         "platform": platform.file.model_dump(mode="json", by_alias=True),
         "overrides": list(platform.overrides),
         "peaks": list(peaks),
+        "design_points": list(points),
     }
     return json.dumps(document, indent=1, ensure_ascii=False)

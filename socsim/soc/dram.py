@@ -21,7 +21,7 @@ from socsim.soc.validation import validate
 from socsim.soc.yaml_reader import read_yaml
 
 DramStandard = Literal[
-    "lpddr4", "lpddr4x", "lpddr5", "lpddr5x", "lpddr6", "ddr3", "ddr4", "ddr5", "hbm2", "hbm2e", "hbm3"
+    "lpddr2", "lpddr4", "lpddr4x", "lpddr5", "lpddr5x", "lpddr6", "ddr3", "ddr4", "ddr5", "hbm2", "hbm2e", "hbm3"
 ]
 
 _FIELDS = sorted(("row", "rank", "bank", "group", "column", "channel"))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from socsim.errors import PlatformError, did_you_mean
@@ -44,7 +45,8 @@ def changed(platform: Platform, changes: Mapping[str, Any]) -> Platform:
     made = [outcome for outcome in outcomes if isinstance(outcome, Change)]
     disown(document.value, made, "set by with_")
     variant = _checked(Draft(document, made), platform.overrides)
-    return variant.at(dict(platform.opps))
+    paths = (*platform.changed, *(".".join(map(str, change.path)) for change in made))
+    return replace(variant, opps=platform.opps, changed=tuple(dict.fromkeys(paths))).at({})
 
 
 def _replace(tree: dict[str, Any], dotted: str, value: Any) -> Change | str:

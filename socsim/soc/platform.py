@@ -2,23 +2,29 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from fractions import Fraction
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 from socsim.errors import PlatformError, UnknownNameError, did_you_mean
+from socsim.memo import Memo
 from socsim.quantities import PS_PER_S, Frequency, ceil_div
+from socsim.records import ON_CHIP
 from socsim.soc.dram_bus import dram_bus
 from socsim.soc.provenance import provenance
 from socsim.soc.runtimes import Runtime, runtime
-from socsim.soc.schema import AnyUnit, CpuCluster, Dram, Link, Npu, PlatformFile, SerialMemory, Sram
+from socsim.soc.schema import AnyUnit, CpuCluster, Dram, Link, Npu, PlatformFile, SerialMemory, Sram, SystemCache
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from socsim.soc.dram_bus import DramBus
+    from socsim.soc.schema import AnyMemory
     from socsim.soc.yaml_reader import YamlDocument
+
+
+_OPERATING_POINTS_KEPT = 16
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,6 +57,13 @@ class MemorySpec:
     """Timings of DRAM whose device is known."""
     is_measured: bool = True
     """Whether the rate is given, and not derived from timings."""
+    serves: str | None = None
+    """The DRAM behind a system cache."""
+
+    @property
+    def is_external(self) -> bool:
+        """Whether its bytes cross the chip's pins."""
+        return self.kind not in ON_CHIP
 
     @property
     def burst_bytes_per_s(self) -> int:
@@ -100,6 +113,11 @@ class LinkSpec:
     priorities: Mapping[str, int]
 
 
+def _shares_pins(memory: AnyMemory) -> bool:
+    """Whether reads and writes of a memory take turns."""
+    return not isinstance(memory, Sram | SystemCache) or (isinstance(memory, Sram) and memory.single_port)
+
+
 def neighbours(links: Mapping[str, Link], name: str) -> list[str]:
     """Return in order of name what a link joins: its own ends, and links that have it as an end."""
     return sorted({*links[name].connects, *(other for other, link in links.items() if name in link.connects)})
@@ -114,12 +132,14 @@ class Platform:
         document: the plain values that it was checked from, for `with_`.
         overrides: "path: old -> new" for each value that inheritance, a preset or `with_` changed.
         opps: operating point by clock, where a run asked for another than the default.
+        changed: dotted paths that `with_` set.
     """
 
     file: PlatformFile
     document: YamlDocument
     overrides: tuple[str, ...] = ()
     opps: tuple[tuple[str, str], ...] = ()
+    changed: tuple[str, ...] = ()
 
     @property
     def name(self) -> str:
@@ -187,8 +207,13 @@ class Platform:
                 faults.append(f"clock {clock!r} has no operating point {opp!r}.{did_you_mean(opp, known)}")
         if faults:
             raise UnknownNameError(f"platform {self.name!r}: " + " ".join(faults))
-        merged = dict(self.opps) | dict(opps)
-        return Platform(self.file, self.document, self.overrides, tuple(sorted(merged.items())))
+        merged = tuple(sorted((dict(self.opps) | dict(opps)).items()))
+        return self._at.get(merged, lambda: replace(self, opps=merged))
+
+    @cached_property
+    def _at(self) -> Memo:
+        """The platform at operating points that were asked for, so that runs there share what they decide."""
+        return Memo(_OPERATING_POINTS_KEPT)
 
     # --- memories and fabric --------------------------------------------------------------------------
 
@@ -206,7 +231,7 @@ class Platform:
                 peak = bus.peak_bytes_per_s if bus else m.channels * m.width.value * m.data_rate.value // 8
                 share = m.efficiency if m.efficiency is not None or bus is None else bus.efficiency()
                 read = write = int(peak * (1 if share is None else share))
-            case Sram():
+            case Sram() | SystemCache():
                 hz = self.clock(m.clock).hz
                 read, write = m.read.value * hz, m.write.value * hz
                 peak = max(read, write)
@@ -214,12 +239,13 @@ class Platform:
                 read, write = m.read.value, m.write.value if m.write else 0
                 peak = max(read, write)
         return MemorySpec(
-            name, m.kind, m.size.value, read, write, not isinstance(m, Sram) or m.single_port, peak, m.latency.value,
+            name, m.kind, m.size.value, read, write, _shares_pins(m), peak, m.latency.value,
             m.static.value, m.rest.value,
             m.energy.read.value if m.energy else None,
             m.energy.write.value if m.energy else None,
             bus,
             not (isinstance(m, Dram) and bus and m.efficiency is None),
+            m.serves if isinstance(m, SystemCache) else None,
         )  # fmt: skip
 
     @cached_property
@@ -241,7 +267,8 @@ class Platform:
         """
         if unit not in self._routes:
             self._routes[unit] = self._routes_from(unit)
-        route = self._routes[unit].get(memory)
+        cache = self.file.memories.get(memory)
+        route = self._routes[unit].get(cache.serves if isinstance(cache, SystemCache) else memory)
         if route is None:
             msg = f"no link leads from unit {unit!r} to memory {memory!r}; add both to a link's `connects`"
             raise PlatformError(f"platform {self.name!r}: {msg}")
@@ -271,7 +298,13 @@ class Platform:
         """Return the memories that links lead to from a unit."""
         if unit not in self._routes:
             self._routes[unit] = self._routes_from(unit)
-        return {end for end in self._routes[unit] if end in self.file.memories}
+        ends = {end for end in self._routes[unit] if end in self.file.memories}
+        return ends | {self.system_caches[end] for end in ends if end in self.system_caches}
+
+    @cached_property
+    def system_caches(self) -> Mapping[str, str]:
+        """System caches by the DRAM that they serve."""
+        return {m.serves: name for name, m in self.file.memories.items() if isinstance(m, SystemCache)}
 
     def port_rates(self, unit: str, memory: str, cores: int = 1) -> PortRates:
         """Return what a unit's port can move to and from a memory: width, and bursts under way over latency."""
@@ -291,7 +324,7 @@ class Platform:
     def outer_memory(self, unit: str) -> str:
         """Return the off-chip memory of a unit's activations; its last one where all are on chip."""
         names = self.unit(unit).activations
-        return next((n for n in names if self.memories[n].kind != "sram"), names[-1])
+        return next((n for n in names if self.memories[n].is_external), names[-1])
 
     def reach_bytes_per_s(self, unit: str, memory: str, cores: int) -> int:
         """Return the most that a unit can move to and from a memory alone, both directions together.

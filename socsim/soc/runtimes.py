@@ -155,6 +155,17 @@ def runtime_names() -> list[str]:
     return sorted(path.stem for path in (data_folder("platforms") / "runtimes").glob("*.yaml"))
 
 
+def measured_runtime(name: str, kind: str) -> str | None:
+    """Return the runtime that measurement tables call so on a unit of that kind, or None.
+
+    Args:
+        name: "llama.cpp", for instance, which on a CPU is another stack than on a GPU.
+        kind: of the unit.
+    """
+    known = (runtime(own) for own in runtime_names())
+    return next((stack.name for stack in known if kind in stack.kinds and name in stack.measurement_names), None)
+
+
 @cache
 def runtime(name: str) -> Runtime:
     """Return the runtime of that name.

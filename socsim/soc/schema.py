@@ -32,6 +32,7 @@ PLATFORM_SCHEMA = "socsim.platform/1"
 
 Process = Annotated[str, Field(pattern=r"^[1-9][0-9]{0,2} nm$", examples=["8 nm"])]
 ClockName = Annotated[str, Field(examples=["800 MHz"])]
+IpPath = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9.-]*(/[a-z0-9][a-z0-9.-]*)+$", examples=["arm/mali/g52"])]
 
 
 # --- clocks and power ---------------------------------------------------------------------------------
@@ -88,7 +89,7 @@ class MemoryBase(Model):
     size: Capacity
     preset: str | None = None
     energy: AccessEnergy | None = None
-    """Absent: the technology's figure for on-chip SRAM."""
+    """Absent: the technology's figure, by size for on-chip SRAM, by standard for DRAM."""
     static: Power = Power.of(0)
     """Refresh, standby or leakage while a unit that can reach the memory is on."""
     rest: Power = Power.of(0)
@@ -129,6 +130,25 @@ class Sram(MemoryBase):
     latency: Time
 
 
+class SystemCache(MemoryBase):
+    """Cache on the memory's side of the fabric, which all units share: it keeps lines of the DRAM behind it.
+
+    It lies where that DRAM does, so that no link names it, and units keep nothing in it by name.
+    """
+
+    kind: Literal["system_cache"]
+    serves: str
+    """The DRAM whose lines it keeps."""
+    allocates: Annotated[dict[str, Capacity], Field(min_length=1)]
+    """Most bytes that it keeps for each unit; what a unit that is absent moves passes by."""
+    clock: ClockName
+    """Name of a clock, or a frequency."""
+    read: BytesPerCycle
+    write: BytesPerCycle
+    latency: Time
+    """Read latency of what it holds, seen by an initiator."""
+
+
 class SerialMemory(MemoryBase):
     """Flash or PSRAM behind a serial interface; `write` absent means read-only in operation."""
 
@@ -138,7 +158,7 @@ class SerialMemory(MemoryBase):
     latency: Time
 
 
-AnyMemory = Annotated[Dram | Sram | SerialMemory, Field(discriminator="kind")]
+AnyMemory = Annotated[Dram | Sram | SystemCache | SerialMemory, Field(discriminator="kind")]
 
 
 # --- units --------------------------------------------------------------------------------------------
@@ -181,6 +201,9 @@ class UnitBase(Model):
     """What every unit has."""
 
     preset: str | None = None
+    ip: IpPath | None = None
+    """Design of the unit as a path from its maker to the version: "qualcomm/hexagon-htp/v73". Units whose paths begin
+    alike are relatives, and what was fitted on one holds for the other sooner than a default."""
     clock: ClockName
     """Name of a clock, or a frequency such as "800 MHz"."""
     power: str

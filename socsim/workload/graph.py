@@ -30,8 +30,9 @@ if TYPE_CHECKING:
 
 
 _OPERATORS_KEPT = 20_000
-_FEWEST_KEPT, _MOST_KEPT = 3, 32
-"""Results that a network keeps: those of so many operators in all, within these bounds."""
+_FEWEST_KEPT, _MOST_KEPT = 6, 32
+"""Results that a network keeps: those of so many operators in all, within these bounds. A run has four at most: tasks,
+memory plan, kernels and costs."""
 
 
 class TensorKind(Enum):
@@ -126,14 +127,14 @@ class Graph:
 
     Args:
         name: file stem or zoo name.
-        source_format: "tflite", "onnx" or "ncnn".
+        source_format: "tflite", "onnx", "ncnn", or "zoo" for a network that the zoo draws.
         tensors: tensor i has index i.
         operators: operator i has index i; producers come before consumers.
         inputs: tensor indices that the caller fills.
         outputs: tensor indices that the caller reads.
         subgraphs: bodies of control-flow operators.
         notes: what the importer decided that the user should know.
-        sha256: hash of the model file's bytes, "" for a graph made in memory.
+        sha256: hash of the model file's bytes, or of what the zoo drew; "" for another graph made in memory.
     """
 
     name: str

@@ -11,26 +11,7 @@ from types import SimpleNamespace
 
 import pytest
 
-from socsim.cli import main
-
 KWS = ["run", "mlperf_tiny_kws", "--platform", "rk3588"]
-
-
-@pytest.fixture
-def socsim(monkeypatch, capsys):
-    """Run the command line in this process; return exit code, stdout and stderr."""
-
-    def invoke(*args: str) -> tuple[int, str, str]:
-        monkeypatch.setattr(sys, "argv", ["socsim", *args])
-        try:
-            main()
-            code = 0
-        except SystemExit as stop:
-            code = int(stop.code or 0)
-        out, err = capsys.readouterr()
-        return code, out, err
-
-    return invoke
 
 
 def test_run_prints_the_summary_on_stdout_and_nothing_on_stderr(socsim):
@@ -183,13 +164,13 @@ def test_an_unwritable_file_is_one_message(socsim, tmp_path):
     [
         (["run", "nosuch", "-p", "rk3588"], 3, "neither a file nor a network of the zoo"),
         (["run", "nosuch.tflite", "-p", "rk3588"], 3, "no such file"),
-        (["run", "mlperf_tiny_kws", "-p", "rk3589"], 2, "Did you mean 'rk3588'?"),
+        (["run", "mlperf_tiny_kws", "-p", "rk3589"], 2, "Did you mean 'rk3588'"),
         ([*KWS, "--unit", "tpu"], 2, "has no unit 'tpu'"),
         ([*KWS, "--cores", "9"], 2, "'npu' has 3"),
         ([*KWS, "--batch", "0"], 2, "give 1 or more"),
-        ([*KWS, "--detail", "fine"], 2, "Known: analytic, transaction."),
+        ([*KWS, "--detail", "fine"], 2, "Known: analytic, burst, tile, transaction."),
         ([*KWS, "--precision", "int9"], 2, "Did you mean 'int8'"),
-        ([*KWS, "--runtime", "rknnn"], 2, "Did you mean 'rknn'?"),
+        ([*KWS, "--runtime", "rknnn"], 2, "Did you mean 'rknn' or 'rknn-cpu'?"),
         ([*KWS, "--runtime", "tensorrt"], 2, "drives gpu, but 'npu' is a npu"),
         ([*KWS, "--opp", "npu"], 2, "write NAME=VALUE"),
         ([*KWS, "--opp", "npu=1MHz"], 2, "has no operating point '1MHz'"),
@@ -198,7 +179,7 @@ def test_an_unwritable_file_is_one_message(socsim, tmp_path):
         ([*KWS, "--runtime", ""], 2, "runtime is ''; give a name, or leave it out"),
         ([*KWS, "--precision", ""], 2, "precision is ''; give a name, or leave it out"),
         ([*KWS, "--cluster", ""], 2, "cluster is ''; give a name, or leave it out"),
-        (["run", "mlperf_tiny_kws", "-p", ""], 2, "platform '' is not known. Known: bcm2711"),
+        (["run", "mlperf_tiny_kws", "-p", ""], 2, "platform '' is not known. Known: "),
         (["run", "mlperf_tiny_kws", "-p", "no.yaml"], 3, "no.yaml: no such file"),
         ([*KWS, "--shape", "x=²"], 2, "write dimensions such as 1x3x224x224"),
         ([*KWS, "--shape", "x=" + "9" * 5000], 2, "write dimensions such as 1x3x224x224"),

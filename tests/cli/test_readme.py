@@ -45,9 +45,10 @@ def test_the_example_lines_name_verbs_that_exist(line, monkeypatch, capsys):
         assert "Usage" in capsys.readouterr().out
 
 
-def test_the_platforms_of_the_readme_are_those_that_ship():
+def test_the_platforms_that_the_readme_names_ship():
     from socsim import session
 
-    assert set(re.findall(r"`([a-z0-9-]+)`", README.split("## What it knows")[1].split("A platform is")[0])) == set(
-        session.platforms()
-    )
+    table = README.split("## What it knows")[1].split("A platform is")[0]
+    named = set(re.findall(r"`([a-z0-9-]+)`", table))
+    assert len(named) > 20
+    assert named <= set(session.platforms())

@@ -10,12 +10,13 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import pytest
 
-from socsim.errors import PlatformError
+from socsim.errors import PlatformError, did_you_mean
 from socsim.soc import yaml_reader
-from socsim.soc.library import preset_names
+from socsim.soc.library import platform_names, preset_names, preset_path
 from socsim.soc.loader import load_platform
 from socsim.soc.runtimes import runtime, runtime_names
-from socsim.soc.yaml_reader import MAX_BYTES
+from socsim.soc.schema import CpuCluster
+from socsim.soc.yaml_reader import MAX_BYTES, read_yaml
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -73,9 +74,20 @@ def cases() -> Iterator[Case]:
 
 
 def names_filled_in(message: str) -> str:
-    cpu = [name for name in preset_names() if name.startswith("cortex")]
-    npu = [name for name in runtime_names() if "npu" in runtime(name).kinds]
-    return message.replace("<cpu presets>", ", ".join(cpu)).replace("<npu runtimes>", ", ".join(npu))
+    """Put the names of the library, which grows, into a message: "<cpu presets>", or "<platforms like x>"."""
+    known = {
+        "cpu presets": [name for name in preset_names() if core_keys(name) <= CpuCluster.model_fields.keys()],
+        "npu runtimes": [name for name in runtime_names() if "npu" in runtime(name).kinds],
+        "platforms": platform_names(),
+    }
+    for what, names in known.items():
+        message = message.replace(f"<{what}>", ", ".join(names))
+        message = re.sub(f"<{what} like (.*?)>", lambda m, names=names: did_you_mean(m[1], names).strip(), message)
+    return message
+
+
+def core_keys(preset: str) -> set[str]:
+    return set(read_yaml(preset_path(preset)).value["values"])
 
 
 CASES = list(cases())
@@ -182,7 +194,8 @@ def test_a_path_that_is_too_long_or_holds_a_null():
 def test_an_unknown_name_gets_near_misses():
     with pytest.raises(PlatformError) as caught:
         load_platform("rk3589")
-    assert str(caught.value) == "platform 'rk3589' is not known. Did you mean 'rk3588'?"
+    assert str(caught.value) == names_filled_in("platform 'rk3589' is not known. <platforms like rk3589>")
+    assert "Did you mean 'rk3588'" in str(caught.value)
 
 
 # --- many faults, long values, damaged files ----------------------------------------------------------
@@ -227,7 +240,7 @@ def test_long_values_are_cut_short():
 @pytest.mark.usefixtures("here")
 def test_line_breaks_in_names_stay_out_of_the_message():
     message = refusal(BOARD.replace("  noc:\n", '  "n\\no\\nc":\n').replace("kind: noc", "kind: nok"))
-    assert message == r'board.yaml:137: links."n\no\nc".kind: found "nok"; write one of "axi", "ahb", "noc", "bus"'
+    assert message == r'board.yaml:138: links."n\no\nc".kind: found "nok"; write one of "axi", "ahb", "noc", "bus"'
 
 
 @pytest.mark.usefixtures("here")

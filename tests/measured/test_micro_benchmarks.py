@@ -3,8 +3,9 @@
 `validation/micro_benchmarks.csv` has every row of the public tables (pigirons/cpufp, MegEngine/MegPeak,
 ThomasKaiser/sbc-bench, ProjectPhysX/FluidX3D and single runs of clpeak, vkpeak and STREAM) that belongs to a
 chip with a platform file. Of each run of tinymembench the fastest library or NEON routine for a stream
-counts; a scan that is slower than the copies of its own core is bound by its instructions and is left out.
-Rows that differ in board alone are repeats: their median is the target.
+counts; a scan that is not clearly faster (5 %) than the copies of its own core is bound by its instructions
+and is left out, as are boards whose cores ran above the platform's highest clock. Rows that differ in board
+alone are repeats: their median is the target.
 """
 
 from __future__ import annotations
@@ -19,7 +20,7 @@ import socsim as ss
 from socsim.soc.instruction_sets import MULTIPLIES
 
 TABLE = Path(__file__).resolve().parents[2] / "validation" / "micro_benchmarks.csv"
-SCALE = {"GFLOPS": 10**9, "GOPS": 10**9, "GB/s": 10**9, "MB/s": 10**6, "ns": 1000}
+SCALE = {"TFLOPS": 10**12, "GFLOPS": 10**9, "GOPS": 10**9, "GB/s": 10**9, "MB/s": 10**6, "ns": 1000}
 KEY = ("platform", "unit", "cores", "quantity", "of", "by")
 
 

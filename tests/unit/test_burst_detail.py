@@ -141,3 +141,13 @@ def test_resnet50_takes_seconds_and_agrees_with_the_default():
     assert time.process_time() - start < 4  # about 1 s: 3.6 million accesses
     fluid = ss.run(net, soc)
     assert 1 <= int(burst.record.latency_ps) / int(fluid.record.latency_ps) < 1.1
+
+
+@pytest.mark.parametrize("name", ["rk3588", "imx93", "qcs6490", "orin-nano", "bcm2711"])
+def test_platforms_with_dram_that_ship_say_of_which_device_it_is(name):
+    """A megabyte takes each CPU as long as by default, give or take what filling the pipes costs."""
+    soc = ss.platform(name)
+    cpu = next(n for n, unit in soc.units.items() if unit.kind == "cpu")
+    phase = Phase("stream", 0, (Transfer("dram", 10**6, 0),))
+    fluid, bursts = both([Job(0, cpu, soc.unit_hz(cpu), 0, 0, (phase,), ())], soc)
+    assert bursts.makespan_ps == pytest.approx(fluid.makespan_ps, rel=0.1)

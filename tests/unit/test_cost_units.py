@@ -176,43 +176,6 @@ def test_of_private_last_level_caches_one_counts(tmp_path):
     assert not any(model.weights_resident for model in models)
 
 
-def level(name, size, bandwidth, scope="core"):
-    return {"level": name, "size": size, "scope": scope, "bandwidth": f"{bandwidth} B/cycle"}
-
-
-def cached(tmp_path, *outer):
-    """Return the small SoC's CPU model, fast enough to be bound by its caches: 1 KiB at 16 B a cycle, then `outer`."""
-    caches = [level("L1", "1 KiB", 16), *(outer or [level("L2", "64 KiB", 4)])]
-    soc = small_soc(tmp_path).with_({"units.cpu.caches": caches, "units.cpu.macs_per_cycle.int8": 1000})
-    return cost_model(UnitContext("cpu", soc.unit("cpu"), 10**9, 1, soc.runtime("cpu")))
-
-
-def product(**bounds):
-    return Kernel("CONV_2D", Category.MAC, "int8", (LoopNest(**bounds),), 0, 8, (), (), ())
-
-
-def test_weights_come_from_the_innermost_cache_that_holds_them(tmp_path):
-    text = "\n".join(cached(tmp_path).work(product(k=32, c=32, p=8, q=8)).terms)
-    inputs, weights = 64 * 32 * 2, 1024 * 16  # each input for 2 blocks of 16 channels, each weight for 16 of 4 rows
-    assert f"{inputs + weights:,} B from L1 = {(inputs + weights) // 16:,} cycles" in text
-    text = "\n".join(cached(tmp_path).work(product(k=33, c=32, p=8, q=8)).terms)
-    inputs, weights = 64 * 32 * 3, 33 * 32 * 16
-    assert f"{inputs:,} B from L1 + {weights:,} B from L2 = {inputs // 16 + weights // 4:,} cycles" in text
-
-
-def test_a_slower_or_smaller_second_level_costs_cycles(tmp_path):
-    asked = product(k=128, c=128, p=8, q=8)  # 16 KiB of weights
-    slower = [compute(cached(tmp_path, level("L2", "64 KiB", rate)).work(asked)) for rate in (16, 4, 1)]
-    third = level("L3", "1 MiB", 1, "cluster")
-    smaller = [compute(cached(tmp_path, level("L2", size, 16), third).work(asked)) for size in ("16 KiB", "15 KiB")]
-    assert slower == sorted(set(slower))
-    assert smaller == [slower[0], slower[2]]
-
-
-def test_one_row_reads_each_weight_once(tmp_path):
-    assert "10,000 B from L2" in "\n".join(cached(tmp_path).work(product(k=100, c=100)).terms)
-
-
 @kinds
 def test_busy_cycles_are_those_of_every_core(kind):
     work = model_of(kind).work(kernel(kind, "ADD"))
@@ -254,13 +217,52 @@ def test_a_thin_last_wave_costs_a_whole_one_on_a_gpu():
     assert waves[0] == waves[1] < waves[2] == waves[3] == 2 * waves[0]
 
 
+def occupied(**changes):
+    soc = platform("rk3588").with_({f"units.gpu.occupancy.{name}": value for name, value in changes.items()})
+    return model_of("gpu", soc)
+
+
+def test_registers_and_threads_limit_the_resident_work_groups():
+    assert occupied(registers="128 KiB", threads=1024, group=64).resident == 16  # 8 KiB for each of 32 x 32 results
+    assert occupied(registers="16 KiB").resident == 2
+    assert occupied(threads=192).resident == 3
+    assert occupied(registers="1 KiB").resident == 1
+
+
+def test_too_few_threads_leave_issue_cycles_empty():
+    asked = kernel("gpu", nest=LoopNest(k=32, c=256, p=32, q=4), elements=0)  # one work-group a compute unit
+    counted = [compute(occupied(lanes=lanes).work(asked)) for lanes in (32, 64, 128, 256)]
+    assert counted[0] == counted[1]  # 64 threads with 16 independent results each
+    assert counted[2] == pytest.approx(2 * counted[1], abs=1)
+    assert counted[3] == pytest.approx(4 * counted[1], abs=1)
+
+
+def test_resident_work_groups_hide_latency_for_each_other():
+    two = kernel("gpu", nest=LoopNest(k=32, c=256, p=32, q=8), elements=0)  # two work-groups a compute unit
+    alone, together = (compute(occupied(lanes=128, threads=t).work(two)) for t in (64, 128))
+    assert alone == pytest.approx(2 * together, abs=1)
+
+
+def test_a_kernel_of_few_results_covers_few_lanes():
+    few, many = (compute(model_of("gpu").work(kernel("gpu", "ADD", elements=n, size=64))) for n in (256, 4096))
+    assert few == pytest.approx(many, abs=1)  # 64 of the 1,024 threads that cover 4 x 64 lanes for 4 cycles
+
+
+def test_a_dsp_loads_vectors_beside_its_multiplies():
+    asked = kernel("dsp", nest=LoopNest(g=256, p=16, q=16, r=3, s=3, is_convolution=True), elements=0)
+    counted = [compute(model_of("dsp", platform("qcs6490").with_({"units.dsp.load": f"{n} B/cycle"})).work(asked))
+               for n in (128, 64, 32, 16)]  # fmt: skip
+    assert counted == sorted(counted)
+    assert counted[-1] == pytest.approx(256 * 16 * 16 * 9 / (16 * 4), abs=2)  # one byte loaded for each multiplied
+
+
 def test_cpu_cycles_follow_the_rate_and_the_kernel_family(tmp_path):
     soc = small_soc(tmp_path)
     share = soc.runtime("cpu").efficiency.get("convolution", 1)
     row = run_graph(one_conv(8, 16, 16, 1), soc, Options(unit="cpu", cores=1)).operators[0]
     macs, finish = 64 * 16 * 16, 64 * 16 * (4 * 4 + 3 * 2 + 3) / 16  # 16 lane bytes a cycle
-    feed = (macs // 4 + macs // 16 + 64 * 16) / 16
-    assert row.compute_ps / 1000 == pytest.approx(max(macs / (8 * share), feed) + finish, abs=2)
+    feed = 16 * (4 + 16) * 16 / 16  # 16 blocks of 4 x 16 results read 20 bytes for each of 16 input channels
+    assert row.compute_ps / 1000 == pytest.approx(max(macs / (8 * share) + finish, feed), abs=2)
 
 
 def test_a_sensing_hub_wakes_once_before_its_first_operator():
@@ -269,6 +271,23 @@ def test_a_sensing_hub_wakes_once_before_its_first_operator():
     record = run_graph(net.graph(x), platform("qcs6490"), Options(unit="sensing_hub"))
     wake = platform("qcs6490").file.power_domains["hub"].states[0].wake.value
     assert [row.sync_ps for row in record.operators] == [wake, 0]
+
+
+def test_the_first_operator_of_a_hub_says_what_waiting_and_inferring_draw():
+    net = Net()
+    graph = net.graph(net.conv(net.conv(net.input(1, 8, 8, 8), 8), 8))
+    soc = platform("qcs6490")
+    record = run_graph(graph, soc, Options(unit="sensing_hub"))
+    first, second = (explanation.terms for explanation in record.explanations)
+    waiting = 0.3 + 5 + 10  # mW: hub listening, chip asleep, DRAM in self-refresh; other domains off
+    assert f"the platform draws {waiting:.3g} mW" in first[-1]
+    added = record.energy_pj - waiting * 1e-3 * record.latency_ps  # pJ: 1 W for 1 ps
+    assert (
+        f"an inference adds {added / 1e3:.3g} nJ to that; {added / 1e3:.3g} nW on average with one every 1 s"
+        in first[-1]
+    )
+    assert f"{added / 1e4:.3g} nW on average with one every 10 s" in first[-1]
+    assert not any("waiting for its trigger" in term for term in second)
 
 
 @kinds

@@ -104,9 +104,9 @@ FILES = {"mobilenet_v2": MODELS[1], "resnet50_v2": MODELS[3]}
 
 
 def seed_rows():
-    with (ROOT / "validation" / "first_look.csv").open(encoding="utf-8", newline="") as file:
-        rows = [row for row in csv.DictReader(file) if (row["platform"], row["unit"]) == ("rk3588", "npu")]
-    return [pytest.param(row, id=row["workload"]) for row in rows]
+    with (ROOT / "validation" / "measurements.csv").open(encoding="utf-8", newline="") as file:
+        rows = [row for row in csv.DictReader(file) if (row["platform"], row["runtime"]) == ("rk3588", "rknn")]
+    return [pytest.param(row, id=row["workload"]) for row in rows if row["workload"] in FILES]
 
 
 @pytest.mark.parametrize("row", seed_rows())

@@ -4,16 +4,18 @@ from __future__ import annotations
 
 import csv
 import json
-from math import prod
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
+import socsim as ss
+from socsim.cost.arrays.engines import peak
+from socsim.cost.models import core_rates
 from socsim.data_files import data_folder
 from socsim.soc.loader import load_platform, platform_names
 from socsim.soc.paths import canonical
 from socsim.soc.provenance import provenance
-from socsim.soc.runtimes import runtime, runtime_names
+from socsim.soc.runtimes import measured_runtime, runtime, runtime_names
 from socsim.soc.schema import CpuCluster, Dram, Dsp, Gpu, Npu, SensingHub
 from socsim.soc.technology import TechnologyFile, technology
 from socsim.soc.validation import validate
@@ -38,13 +40,12 @@ def rates(spec: AnyUnit) -> dict[str, float]:
     """Return multiply-accumulates a cycle of all cores by type."""
     match spec:
         case Npu():
-            width = spec.cores * prod(spec.array.unroll.values())
-            return {name: share * width for name, share in spec.precisions.items()}
+            return {name: float(spec.cores * peak(spec, name)) for name in spec.precisions}
         case Gpu():
             lanes = {**spec.macs_per_cycle, **spec.matrix_macs_per_cycle}
             return {name: rate * spec.compute_units for name, rate in lanes.items()}
         case CpuCluster():
-            return {name: rate * spec.cores for name, rate in spec.macs_per_cycle.items()}
+            return {name: float(rate * spec.cores) for name, rate in core_rates(spec).items()}
         case Dsp():
             return {name: rate * spec.threads for name, rate in spec.macs_per_cycle.items()}
         case SensingHub():
@@ -66,7 +67,7 @@ def test_the_described_socs_ship() -> None:
 @pytest.mark.parametrize("name", PLATFORMS)
 def test_every_number_has_a_source_or_a_reason(name: str) -> None:
     rows = provenance(load_platform(name))
-    assert len(rows) > 30
+    assert len(rows) > 20
     assert [r.path for r in rows if r.assumed == "no source given"] == []
     assert [r.path for r in rows if len((r.source or r.assumed or "").strip()) < 8] == []
 
@@ -91,6 +92,7 @@ def test_every_cost_of_a_runtime_has_a_source_or_a_reason(name: str) -> None:
     wanted = {"supports", "submit", "per_operator"}
     wanted |= {"handover"} if stack.handover.value else set()
     wanted |= {"efficiency"} if stack.efficiency else set()
+    wanted |= {f"kernels.{name}" for name in stack.kernels.model_fields_set}
     assert wanted - accounted == set()
 
 
@@ -135,6 +137,21 @@ def test_every_unit_reaches_its_memories(name: str) -> None:
 
 
 @pytest.mark.parametrize("name", PLATFORMS)
+def test_a_network_runs_on_every_unit(name: str) -> None:
+    """In int8, or in half floats on the few units that multiply floats alone."""
+    net, platform = ss.load("mlperf_tiny_ic"), load_platform(name)
+    for unit, spec in platform.units.items():
+        if isinstance(spec, SensingHub):  # its memory holds small networks alone
+            continue
+        stack = platform.runtime(unit)
+        runs_int8 = stack.executes.get("int8") in rates(spec)
+        run = ss.run(net, platform, unit=unit, precision="int8" if runs_int8 else "float16")
+        assert run.latency_ps > 0
+        macs = {op.unit for op in run.record.operators if op.macs}
+        assert unit in macs
+
+
+@pytest.mark.parametrize("name", PLATFORMS)
 def test_accelerators_fall_back_to_a_cpu(name: str) -> None:
     platform = load_platform(name)
     for spec in platform.units.values():
@@ -143,11 +160,21 @@ def test_accelerators_fall_back_to_a_cpu(name: str) -> None:
 
 
 @pytest.mark.parametrize("name", PLATFORMS)
+def test_every_unit_says_of_which_design_it_is(name: str) -> None:
+    assert [unit for unit, spec in load_platform(name).units.items() if spec.ip is None] == []
+
+
+def test_units_of_one_core_are_of_one_design() -> None:
+    clusters = [u for name in PLATFORMS for u in load_platform(name).units.values() if isinstance(u, CpuCluster)]
+    paths = {unit.core: {other.ip for other in clusters if other.core == unit.core} for unit in clusters}
+    assert [core for core, found in paths.items() if len(found) > 1] == []
+
+
+@pytest.mark.parametrize("name", PLATFORMS)
 def test_unsigned_bytes_multiply_as_fast_as_signed_ones(name: str) -> None:
     for spec in load_platform(name).units.values():
-        for table in ("macs_per_cycle", "matrix_macs_per_cycle", "precisions"):
-            rates = getattr(spec, table, {})
-            assert rates.get("uint8") == rates.get("int8")
+        for table in (getattr(spec, "matrix_macs_per_cycle", {}), core_rates(spec)):
+            assert table.get("uint8") == table.get("int8")
 
 
 @pytest.mark.parametrize("name", PLATFORMS)
@@ -157,8 +184,9 @@ def test_convolutions_run_in_types_that_the_unit_multiplies(name: str) -> None:
         stack = platform.runtime(unit)
         graph_types = [t for t in ("int8", "uint8", "float16", "float32") if t in stack.executes]
         runs = {stack.executes[t] for t in graph_types if stack.supports_operator("CONV_2D", stack.executes[t])}
-        assert runs
-        assert runs - set(rates(spec)) == set()
+        assert runs & set(rates(spec))
+        if isinstance(spec, CpuCluster):  # the last resort: of other units, placement leaves out what they lack
+            assert runs - set(rates(spec)) == set()
 
 
 def _reversed(value: Any) -> Any:
@@ -197,9 +225,15 @@ def test_runtimes_name_known_operators_and_types(name: str) -> None:
     assert stack.name == name
 
 
-def test_a_measurement_name_means_one_runtime() -> None:
-    names = [label for name in RUNTIMES for label in runtime(name).measurement_names]
+def test_a_measurement_name_means_one_runtime_on_a_kind_of_unit() -> None:
+    stacks = [runtime(name) for name in RUNTIMES]
+    names = [(kind, label) for stack in stacks for kind in stack.kinds for label in stack.measurement_names]
     assert sorted(names) == sorted(set(names))
+    assert measured_runtime("llama.cpp", "cpu") == "llama-cpp"
+    assert measured_runtime("llama.cpp", "gpu") == "llama-cpp-gpu"
+    assert measured_runtime("litert", "cpu") == "tflite-xnnpack"
+    assert measured_runtime("litert", "npu") is None
+    assert measured_runtime("qualcomm-ai-stack", "sensing_hub") == "qsh"
 
 
 def test_cpu_runtimes_leave_only_custom_operators() -> None:
@@ -255,6 +289,25 @@ PEAKS = [
     ("qcs6490", "npu", "int8", 12e12, 0.01),
     ("qcs6490", "gpu", "float32", 807e9, 0.04),
     ("qcs6490", "gpu", "float16", 1535e9, 0.09),
+    ("rk3568", "npu", "int8", 1e12, 0.03),
+    ("rk3576", "npu", "int8", 6e12, 0.03),
+    ("bcm2712", "cpu", "int8", 614e9, 0.01),
+    ("orin-agx", "gpu", "int8", 85e12, 0.01),
+    ("orin-agx", "dla", "int8", 52.5e12, 0.01),
+    ("orin-nx", "dla", "int8", 20e12, 0.01),
+    ("xavier", "gpu", "int8", 22.6e12, 0.01),
+    ("xavier", "dla", "int8", 11.4e12, 0.01),
+    ("tegra-x1", "gpu", "float16", 472e9, 0.01),
+    ("tegra-x2", "gpu", "float16", 1.33e12, 0.01),
+    ("qcs8550", "npu", "int8", 48e12, 0.01),
+    ("sc8380xp", "npu", "int8", 45e12, 0.01),
+    ("sa8775p", "npu", "int8", 100e12, 0.03),
+    ("imx8mp", "npu", "int8", 2.3e12, 0.01),
+    ("hailo-8", "npu", "int8", 26e12, 0.01),
+    ("hailo-10h", "npu", "int4", 40e12, 0.01),
+    ("hailo-15h", "npu", "int8", 20e12, 0.01),
+    ("hailo-15l", "npu", "int8", 11e12, 0.03),
+    ("apple-m1", "gpu", "float32", 2617e9, 0.1),
 ]
 
 
@@ -272,6 +325,23 @@ def test_peak_rates_match_public_figures(name: str, unit: str, dtype: str, expec
         ("qcs6490", 25.6),
         ("orin-nano", 68.3),
         ("orin-nano-super", 102.4),
+        ("orin-agx", 204.8),
+        ("orin-nx", 102.4),
+        ("xavier", 136.5),
+        ("tegra-x1", 25.6),
+        ("rk3568", 12.48),
+        ("rk3576", 16.9),
+        ("bcm2712", 17.06),
+        ("imx8mp", 16.0),
+        ("spacemit-k1", 10.66),
+        ("sm7750", 33.6),
+        ("qcs8550", 67.2),
+        ("sa8775p", 76.8),
+        ("sa8295p", 67.0),
+        ("sc8380xp", 135.2),
+        ("apple-m1", 68.3),
+        ("apple-m2-ultra", 819.2),
+        ("apple-m4-pro", 273.1),
     ],
 )
 def test_dram_pin_rates_match_public_figures(name: str, gigabytes: float) -> None:
@@ -283,7 +353,7 @@ def test_dram_pin_rates_match_public_figures(name: str, gigabytes: float) -> Non
 @pytest.mark.parametrize(
     ("name", "unit", "gigabytes"),
     [
-        ("rk3588", "npu", 11.0),
+        ("rk3588", "npu", 12.1),
         ("rk3588", "cpu_big", 15.6),
         ("rk3588", "gpu", 19.9),
         ("qcs6490", "cpu_prime", 17.3),
@@ -371,6 +441,7 @@ def test_energies_fall_with_the_node_and_rise_with_the_width() -> None:
 def test_a_dram_byte_costs_more_than_an_sram_byte(name: str) -> None:
     platform = load_platform(name)
     on_chip = technology(platform.file.process).sram_byte
-    off_chip = [m.energy.read.value for m in platform.file.memories.values() if m.kind != "sram" and m.energy]
-    assert off_chip
-    assert min(off_chip) > 5 * on_chip
+    kinds = {"dram", "psram"}  # flash may lie on the die
+    off_chip = [m.energy.read.value for m in platform.file.memories.values() if m.kind in kinds and m.energy]
+    assert all(energy > 5 * on_chip for energy in off_chip)
+    assert off_chip or not kinds & {m.kind for m in platform.file.memories.values()}

@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 import json
-from datetime import date  # noqa: TC003  (pydantic reads the annotations)
+from datetime import date
 from typing import Any, get_args
 
 import pytest
 from pydantic import BaseModel, ValidationError
 
 from socsim.data_files import data_folder
-from socsim.quantities import Size  # noqa: TC001  (pydantic reads the annotations)
+from socsim.quantities import Size
+from socsim.soc.arrays import Dataflow
+from socsim.soc.fields import Capacity, Model
 from socsim.soc.json_schema import platform_json_schema
 from socsim.soc.loader import load_platform, platform_names
-from socsim.soc.schema import PLATFORM_SCHEMA, Capacity, Model, Npu, PlatformFile, Preset
+from socsim.soc.schema import PLATFORM_SCHEMA, Npu, PlatformFile, Preset
 from socsim.soc.validation import _SENTENCES, Fault, check, dotted_path, faults_error, keys_by_kind
 from socsim.soc.yaml_reader import YamlDocument, parse_yaml, read_yaml
 
@@ -64,7 +66,7 @@ def test_kinds_and_their_keys() -> None:
     units = keys_by_kind(PlatformFile, "units")
     assert list(units) == ["cpu", "gpu", "npu", "dsp", "sensing_hub"]
     assert {"clock", "power", "runtime", "port"} <= set.intersection(*map(set, units.values()))
-    assert list(keys_by_kind(PlatformFile, "memories")) == ["dram", "sram", "flash", "psram"]
+    assert list(keys_by_kind(PlatformFile, "memories")) == ["dram", "sram", "system_cache", "flash", "psram"]
 
 
 def test_presets_are_checked_as_files_too() -> None:
@@ -143,9 +145,7 @@ def test_the_published_schema_lists_every_model_and_key() -> None:
     schema = platform_json_schema()
     assert list(schema["$defs"]) == sorted(schema["$defs"])
     assert set(schema["$defs"]["Npu"]["properties"]) == set(Npu.model_fields)
-    assert schema["$defs"]["Npu"]["properties"]["dataflow"]["enum"] == list(
-        get_args(Npu.model_fields["dataflow"].annotation)
-    )
+    assert schema["$defs"]["SystolicArray"]["properties"]["dataflow"]["enum"] == list(get_args(Dataflow))
     assert all(part.get("additionalProperties") is False for part in schema["$defs"].values())
 
 

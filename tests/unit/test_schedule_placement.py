@@ -6,7 +6,7 @@ import pytest
 from small_world import Net, altered, one_conv, small_soc, with_twin
 
 from socsim.errors import InfeasibleError, UnsupportedOperatorError
-from socsim.schedule.placement import Candidate, candidates, graph_dtype, place, refusal_reason
+from socsim.schedule.placement import candidates, graph_dtype, place, refusal_reason
 from socsim.workload.dtypes import DType
 
 
@@ -23,7 +23,7 @@ def supports(*groups):
 def npu_only(soc, *groups):
     """Return the NPU alone, with a runtime that has these kernels."""
     runtime = altered("rknn", supports=supports(*groups)) if groups else soc.runtime("npu")
-    return [Candidate("npu", soc.unit("npu"), runtime)]
+    return candidates(soc, ["npu"], {"npu": runtime})
 
 
 def test_the_first_unit_with_a_kernel_gets_the_operator(soc):
@@ -56,6 +56,16 @@ def test_hardware_that_cannot_multiply_a_type_is_refused(soc):
     net = Net(DType.INT16)
     graph = net.graph(net.conv(net.input(1, 8, 8, 8), 8))
     assert refusal_reason(npu_only(slim)[0], graph, graph.operators[0]) == "npu (rknn) cannot multiply int16"
+    assert refusal_reason(npu_only(soc)[0], graph, graph.operators[0]) is None
+
+
+def test_a_unit_without_float_arithmetic_runs_no_float_operator(soc):
+    """A float network goes to another unit as a whole, and not to and fro between its operators."""
+    net = Net(DType.FLOAT16)
+    x = net.input(1, 8, 8, 8)
+    graph = net.graph(net.op("ADD", [x, x]))
+    slim = soc.with_({"units.npu.precisions": {"int8": 1}})
+    assert refusal_reason(npu_only(slim)[0], graph, graph.operators[0]) == "npu (rknn) cannot multiply float16"
     assert refusal_reason(npu_only(soc)[0], graph, graph.operators[0]) is None
 
 

@@ -42,6 +42,9 @@ def test_what_a_runtime_leaves_out_is_listed_as_assumed() -> None:
         "0 s", None, "not in the file: data from another unit costs nothing extra",
     )  # fmt: skip
     assert found["runtimes.st-neural-art.handover"][0] == "10 us"
+    in_place = "not in the file: the library reads these operands in place"
+    assert found["runtimes.cmsis-nn.kernels.padding_copies"] == ("0", None, in_place)
+    assert found["runtimes.cmsis-nn.kernels.window_copies"][0] == "1"
     assert not [path for path in found if path.startswith("runtimes.st-neural-art.efficiency")]
 
 

@@ -7,15 +7,15 @@ from typing import TYPE_CHECKING
 # isort: off
 from socsim.engine.dram.layout import (
     ALWAYS, A_BANK, A_CHANNEL, A_GROUP, A_MIXED, A_RANK, A_ROW, BANKS, BANK_ROW, CHANNELS, CHANNEL_ROW, C_BANKS,
-    C_GROUPS, C_RANKS, F_BASE, F_CHAIN, F_COUNT, F_CURSOR, F_DONE, F_END, F_GATE, F_ISSUED, F_KIND, F_LAST, F_MEMORY,
-    F_NEXT, F_PACE, F_ROUTE, F_SEED, F_SLACK, F_STEP, F_WRITE_SHARE, GATE_END, GATE_LEFT, GROUPS, GROUP_ROW, MAP,
-    NEVER, NO_HEAD, RANDOM, RANK_ROW, ROUTE_LENGTH, S_FLOWS, S_HEAD_BANK, S_HEAD_CHANNEL, S_HEAD_FLOW, S_HEAD_GROUP,
-    S_HEAD_ISSUED, S_HEAD_RANK, S_HEAD_ROW, S_HEAD_STATE, S_HEAD_TIME, S_HEAD_WRITE, S_LEFT, S_READ_SLOTS, S_SERVED,
-    S_WRITE_SLOTS, TIMED, TRACE, TRACE_ROW, T_ADDRESS, T_TIME, T_WRITE, UNSLOTTED,
+    C_GROUPS, C_RANKS, F_BASE, F_CHAIN, F_COUNT, F_CURSOR, F_DONE, F_END, F_GATE, F_ISSUED, F_KIND, F_LAST,
+    F_MEMORY, F_NEXT, F_PACE, F_ROUTE, F_SEED, F_SLACK, F_STEP, F_WRITE_SHARE, GATE_END, GATE_LEFT, GROUPS,
+    GROUP_ROW, MAP, NEVER, NO_HEAD, RANDOM, RANK_ROW, ROUTE_LENGTH, S_DUE, S_FLOWS, S_HEAD_BANK, S_HEAD_CHANNEL,
+    S_HEAD_FLOW, S_HEAD_GROUP, S_HEAD_ISSUED, S_HEAD_RANK, S_HEAD_ROW, S_HEAD_STATE, S_HEAD_TIME, S_HEAD_WRITE,
+    S_LEFT, S_READ_SLOTS, S_SERVED, S_WRITE_SLOTS, TIMED, TRACE, TRACE_ROW, T_ADDRESS, T_TIME, T_WRITE, UNSLOTTED,
 )  # fmt: skip
 
 # isort: on
-from socsim.numerics.jit import kernel
+from socsim.numerics.jit import inlined, kernel
 
 if TYPE_CHECKING:
     from collections.abc import MutableSequence
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     Vector = MutableSequence[int]  # an array of int64; what the compiled code does with it
 
 
-@kernel
+@inlined
 def _next_random(x: Vector, f: int) -> int:
     """Advance a flow's generator (xorshift64) and return 32 of its bits."""
     bits = x[f + F_SEED]
@@ -34,7 +34,7 @@ def _next_random(x: Vector, f: int) -> int:
     return (bits >> 16) & 0xFFFFFFFF
 
 
-@kernel
+@inlined
 def _choose_flow(x: Vector, s: int) -> int:
     """Return the unfinished flow of a source that has advanced least; -1 where none is left."""
     best, chosen = NEVER, -1
@@ -67,10 +67,10 @@ def form_head(x: Vector, s: int) -> None:
     if x[f + F_KIND] == TRACE:
         time = max(time, x[x[f + F_CURSOR] + T_TIME])
     x[s + S_HEAD_STATE] = TIMED
-    x[s + S_HEAD_TIME] = x[s + S_HEAD_ISSUED] = time
+    x[s + S_HEAD_TIME] = x[s + S_HEAD_ISSUED] = x[x[s + S_DUE]] = time
 
 
-@kernel
+@inlined
 def _draw(x: Vector, s: int, f: int) -> None:
     """Choose address and direction of a source's next access, one of a flow."""
     kind, access, share = x[f + F_KIND], x[f + F_CURSOR], x[f + F_WRITE_SHARE]
@@ -85,7 +85,7 @@ def _draw(x: Vector, s: int, f: int) -> None:
     _decode(x, s, access, x[f + F_MEMORY])
 
 
-@kernel
+@inlined
 def _decode(x: Vector, s: int, access: int, m: int) -> None:
     """Find the channel, bank and row of a head's access; memories without banks have channel -1."""
     if m < 0:
@@ -105,7 +105,7 @@ def _decode(x: Vector, s: int, access: int, m: int) -> None:
     x[s + S_HEAD_BANK] = x[c + C_BANKS] + (group * x[m + BANKS] + bank) * BANK_ROW
 
 
-@kernel
+@inlined
 def passage(x: Vector, s: int) -> int:
     """Return when a head has passed every resource on its way to the memory."""
     f = x[s + S_HEAD_FLOW]
@@ -118,7 +118,7 @@ def passage(x: Vector, s: int) -> int:
     return time
 
 
-@kernel
+@inlined
 def leave(x: Vector, s: int, time: int) -> None:
     """Let a head go at a time: it holds its resources and a slot of its window."""
     f, write = x[s + S_HEAD_FLOW], x[s + S_HEAD_WRITE]
@@ -139,6 +139,7 @@ def leave(x: Vector, s: int, time: int) -> None:
     following = x[s + slots + 1] + 1
     x[s + slots + 1] = following if following < x[s + slots + 3] else x[s + slots + 2]
     x[s + S_HEAD_STATE] = NO_HEAD
+    x[x[s + S_DUE]] = NEVER
 
 
 @kernel
@@ -159,7 +160,7 @@ def return_slot(x: Vector, s: int, write: int, time: int) -> None:
     x[s + slots] += 1
 
 
-@kernel
+@inlined
 def complete(x: Vector, f: int, time: int) -> int:
     """Book an access of a flow; return its gate where it was the last of all, else -1."""
     x[f + F_DONE] += 1

@@ -14,21 +14,22 @@ from socsim.engine.dram.issue import complete, form_head, leave, passage, return
 
 # isort: off
 from socsim.engine.dram.layout import (
-    BANKS, BANK_ROW, BLOCKED, BURST, B_ACT, B_ACT_OK, B_CLAIM, B_ROW, CCD_L, CCD_LW, CCD_S, CHANNEL_ROW, C_BANKS,
-    C_BUSY, C_BYPASSED, C_CONFLICTS, C_END, C_FREE, C_HITS, C_LAST_RANK, C_LAST_READ, C_LAST_SOURCE, C_LAST_WRITE,
-    C_MEMORY, C_MISSES, C_NEXT_REFRESH, C_OLDEST, C_PICKS, C_RANKS, C_READS, C_READY, C_READ_COUNT, C_READ_HEAD,
-    C_READ_TAIL, C_REFRESHES, C_REFRESH_BANK, C_WRITES, C_WRITE_COUNT, C_WRITE_HEAD, C_WRITE_TAIL, C_WRITING,
-    DRAIN_FROM, DRAIN_TO, FAW, FRONT, F_LATENCY, F_SOURCE, GROUPS, G_ACT, G_READ, G_WRITE, H_CHANNELS, H_CHANNEL_END,
-    H_SOURCES, H_SOURCE_END, LATENCY_BINS, NEVER, NO_HEAD, PRIORITY, Q_ARRIVAL, Q_BANK, Q_FLOW, Q_GROUP, Q_ISSUED,
-    Q_NEXT, Q_RANK, Q_ROW, RANKS, RANK_ROW, RANK_SWITCH, RAS, RCD_R, RCD_W, READS, REFI, REFRESH, REFRESH_BANK,
-    REFRESH_OFF, RFC, RFC_BANK, RL, RP, RRD_L, RRD_S, RTP, RTW, SOURCE_ROW, S_HEAD_BANK, S_HEAD_CHANNEL, S_HEAD_FLOW,
-    S_HEAD_GROUP, S_HEAD_ISSUED, S_HEAD_RANK, S_HEAD_ROW, S_HEAD_STATE, S_HEAD_TIME, S_HEAD_WRITE, S_HISTOGRAM,
-    S_POLICY, S_PRIORITY, S_QUEUE_LATENCY, S_READS, S_READ_LATENCY, S_SERVED, S_WEIGHT, S_WRITES, TIMED, UNSLOTTED,
-    WEIGHTED, WL, WR, WRITES, WTR_L, WTR_S,
+    BANKS, BANK_ROW, BLOCKED, BURST, B_ACT, B_ACT_OK, B_CLAIM, B_READ_HITS, B_ROW, B_WRITE_HITS, CCD_L, CCD_LW,
+    CCD_S, CHANNEL_ROW, C_BANKS, C_BUSY, C_BYPASSED, C_CONFLICTS, C_DUE, C_END, C_FREE, C_HITS, C_LAST_RANK,
+    C_LAST_READ, C_LAST_SOURCE, C_LAST_WRITE, C_MEMORY, C_MISSES, C_NEXT_REFRESH, C_OLDEST, C_PICKS, C_RANKS,
+    C_READS, C_READY, C_READ_COUNT, C_READ_HEAD, C_READ_HITS, C_READ_TAIL, C_REFRESHES, C_REFRESH_BANK, C_TALLY,
+    C_WRITES, C_WRITE_COUNT, C_WRITE_HEAD, C_WRITE_TAIL, C_WRITING, DRAIN_FROM, DRAIN_TO, FAW, FRONT, F_LATENCY,
+    F_SOURCE, GROUPS, G_ACT, G_READ, G_WRITE, H_CHANNELS, H_DUE, H_DUE_END, H_SOURCES, H_SOURCE_END, LATENCY_BINS,
+    NEVER, NO_HEAD, PRIORITY, Q_ARRIVAL, Q_BANK, Q_FLOW, Q_GROUP, Q_ISSUED, Q_NEXT, Q_RANK, Q_ROW, RANKS, RANK_ROW,
+    RANK_SWITCH, RAS, RCD_R, RCD_W, READS, REFI, REFRESH, REFRESH_BANK, REFRESH_OFF, RFC, RFC_BANK, RL, RP, RRD_L,
+    RRD_S, RTP, RTW, SOURCE_ROW, S_DUE, S_HEAD_BANK, S_HEAD_CHANNEL, S_HEAD_FLOW, S_HEAD_GROUP, S_HEAD_ISSUED,
+    S_HEAD_RANK, S_HEAD_ROW, S_HEAD_STATE, S_HEAD_TIME, S_HEAD_WRITE, S_HISTOGRAM, S_POLICY, S_PRIORITY,
+    S_QUEUE_LATENCY, S_READS, S_READ_LATENCY, S_SERVED, S_WEIGHT, S_WRITES, TALLY, TIMED, UNSLOTTED, WEIGHTED, WL,
+    WR, WRITES, WTR_L, WTR_S,
 )  # fmt: skip
 
 # isort: on
-from socsim.numerics.jit import kernel
+from socsim.numerics.jit import inlined, kernel
 
 if TYPE_CHECKING:
     from collections.abc import MutableSequence
@@ -39,7 +40,7 @@ _PATIENCE = 4
 """Rounds of its queue for which the oldest request lets others pass."""
 
 
-@kernel
+@inlined
 def _enqueue(x: Vector, c: int, s: int, time: int) -> None:
     """Put a source's head into its channel's queue."""
     e = x[c + C_FREE]
@@ -58,9 +59,41 @@ def _enqueue(x: Vector, c: int, s: int, time: int) -> None:
         x[c + head] = e
     x[c + tail] = e
     x[c + count] += 1
+    b, row = x[e + Q_BANK], x[e + Q_ROW]
+    x[_tally(x, c, b, row)] += 1
+    if x[b + B_ROW] == row:
+        _count_hits(x, c, b, x[s + S_HEAD_WRITE], 1)
 
 
-@kernel
+@inlined
+def _tally(x: Vector, c: int, b: int, row: int) -> int:
+    """Return the place of the count that requests for a row of a bank belong to."""
+    return x[c + C_TALLY] + (row * 61 + b & TALLY - 1)
+
+
+@inlined
+def _count_hits(x: Vector, c: int, b: int, write: int, more: int) -> None:
+    """Change how many requests of a direction wait for a bank's open row."""
+    x[b + B_READ_HITS + write] += more
+    x[c + C_READ_HITS + write] += more
+
+
+@inlined
+def _close_row(x: Vector, c: int, b: int) -> None:
+    """Forget a bank's open row."""
+    _count_hits(x, c, b, 0, -x[b + B_READ_HITS])
+    _count_hits(x, c, b, 1, -x[b + B_WRITE_HITS])
+    x[b + B_ROW] = -1
+
+
+@inlined
+def _plan(x: Vector, c: int) -> None:
+    """Note when a channel decides next."""
+    waiting = x[c + C_READ_COUNT] + x[c + C_WRITE_COUNT]
+    x[x[c + C_DUE]] = x[c + C_READY] if waiting else NEVER
+
+
+@inlined
 def _has_room(x: Vector, c: int, s: int) -> bool:
     m = x[c + C_MEMORY]
     if x[s + S_HEAD_WRITE]:
@@ -78,6 +111,7 @@ def _accept(x: Vector, c: int, s: int, time: int) -> int:
         x[c + C_READY] = max(x[c + C_READY], time)
     write, f = x[s + S_HEAD_WRITE], x[s + S_HEAD_FLOW]
     _enqueue(x, c, s, time)
+    _plan(x, c)
     x[c + C_LAST_SOURCE] = s
     leave(x, s, time)
     gate = -1
@@ -131,13 +165,13 @@ def _refresh(x: Vector, c: int, now: int) -> None:
         for b in range(first, last, BANK_ROW):
             start = max(start, x[b + B_ACT_OK])
         for b in range(first, last, BANK_ROW):
-            x[b + B_ROW] = -1
+            _close_row(x, c, b)
             x[b + B_ACT_OK] = start + length
         x[c + C_NEXT_REFRESH] = due + period
         x[c + C_REFRESHES] += 1
 
 
-@kernel
+@inlined
 def _turn(x: Vector, c: int) -> None:
     """Decide whether the channel reads or writes next."""
     m = x[c + C_MEMORY]
@@ -149,7 +183,7 @@ def _turn(x: Vector, c: int) -> None:
         x[c + C_WRITING] = 1
 
 
-@kernel
+@inlined
 def _activate_time(x: Vector, c: int, e: int, m: int) -> int:
     """Return when the row of a request may be opened, given what is open now."""
     b, g, k = x[e + Q_BANK], x[e + Q_GROUP], x[e + Q_RANK]
@@ -158,7 +192,7 @@ def _activate_time(x: Vector, c: int, e: int, m: int) -> int:
     return max(act, x[g + G_ACT] + x[m + RRD_L])
 
 
-@kernel
+@inlined
 def _column_time(x: Vector, c: int, e: int, m: int, write: int, bus: int) -> int:
     """Return when the column command of a request may go out."""
     b, g = x[e + Q_BANK], x[e + Q_GROUP]
@@ -177,7 +211,7 @@ def _column_time(x: Vector, c: int, e: int, m: int, write: int, bus: int) -> int
     return max(column, _activate_time(x, c, e, m) + rcd)
 
 
-@kernel
+@inlined
 def _bus_time(x: Vector, c: int, m: int, write: int) -> int:
     """Return when the bus may take a column command of a direction."""
     read, written = x[c + C_LAST_READ], x[c + C_LAST_WRITE]
@@ -186,7 +220,7 @@ def _bus_time(x: Vector, c: int, m: int, write: int) -> int:
     return max(read + x[m + CCD_S], written + x[m + WL] + x[m + BURST] + x[m + WTR_S])
 
 
-@kernel
+@inlined
 def _opening_time(x: Vector, c: int, m: int) -> int:
     """Return the earliest activate that the ranks of a channel allow."""
     act = NEVER
@@ -205,13 +239,16 @@ def _pick(x: Vector, c: int, m: int, write: int, bus: int) -> tuple[int, int, in
         return head, -1, time
     rcd = x[m + RCD_W] if write else x[m + RCD_R]
     opening = _opening_time(x, c, m) + rcd
+    floor, hits = max(bus, opening), x[c + C_READ_HITS + write]
     x[c + C_PICKS] += 1
     best, chosen, before = NEVER, -1, -1
     e, previous = head, -1
     while e >= 0:
         b = x[e + Q_BANK]
         hit = x[b + B_ROW] == x[e + Q_ROW]
-        if not hit:
+        if hit:
+            hits -= 1
+        else:
             x[b + B_CLAIM] = x[c + C_PICKS]
         if hit or best > max(opening, x[b + B_ACT_OK] + rcd):
             time = _column_time(x, c, e, m, write, bus)
@@ -220,12 +257,29 @@ def _pick(x: Vector, c: int, m: int, write: int, bus: int) -> tuple[int, int, in
                 best, chosen, before = time, e, previous
                 if time <= bus:
                     break
+        if not hits and best <= floor:
+            break
         previous, e = e, x[e + Q_NEXT]
     return chosen, before, best
 
 
 @kernel
-def _open_row(x: Vector, c: int, e: int, m: int) -> None:
+def _note_hits(x: Vector, c: int, chosen: int, write: int) -> None:
+    """Count the requests that wait for the row that a request opens."""
+    b, row = x[chosen + Q_BANK], x[chosen + Q_ROW]
+    if x[_tally(x, c, b, row)] == 1:
+        _count_hits(x, c, b, write, 1)
+        return
+    for direction in range(2):
+        e = x[c + C_WRITE_HEAD] if direction else x[c + C_READ_HEAD]
+        for _ in range(x[c + C_WRITE_COUNT] if direction else x[c + C_READ_COUNT]):
+            if x[e + Q_BANK] == b and x[e + Q_ROW] == row:
+                _count_hits(x, c, b, direction, 1)
+            e = x[e + Q_NEXT]
+
+
+@inlined
+def _open_row(x: Vector, c: int, e: int, m: int, write: int) -> None:
     """Open a request's row where it is not open, and count how it was found."""
     b, g, k = x[e + Q_BANK], x[e + Q_GROUP], x[e + Q_RANK]
     if x[b + B_ROW] == x[e + Q_ROW]:
@@ -233,13 +287,15 @@ def _open_row(x: Vector, c: int, e: int, m: int) -> None:
         return
     act = _activate_time(x, c, e, m)
     x[c + (C_CONFLICTS if x[b + B_ROW] >= 0 else C_MISSES)] += 1
+    _close_row(x, c, b)
+    _note_hits(x, c, e, write)
     x[b + B_ROW], x[b + B_ACT] = x[e + Q_ROW], act
     x[b + B_ACT_OK] = act + x[m + RAS] + x[m + RP]
     x[g + G_ACT] = act
     x[k + 3], x[k + 2], x[k + 1], x[k] = x[k + 2], x[k + 1], x[k], act
 
 
-@kernel
+@inlined
 def _transfer(x: Vector, c: int, e: int, m: int, write: int, column: int) -> int:
     """Issue a request's column command; return the time of its last beat."""
     b, g = x[e + Q_BANK], x[e + Q_GROUP]
@@ -260,7 +316,7 @@ def _transfer(x: Vector, c: int, e: int, m: int, write: int, column: int) -> int
     return end
 
 
-@kernel
+@inlined
 def _dequeue(x: Vector, c: int, e: int, before: int, write: int) -> None:
     """Take a request out of its queue."""
     if write:
@@ -278,6 +334,9 @@ def _dequeue(x: Vector, c: int, e: int, before: int, write: int) -> None:
     if x[c + tail] == e:
         x[c + tail] = before
     x[c + count] -= 1
+    b = x[e + Q_BANK]
+    x[_tally(x, c, b, x[e + Q_ROW])] -= 1
+    _count_hits(x, c, b, write, -1)
     x[e + Q_NEXT] = x[c + C_FREE]
     x[c + C_FREE] = e
 
@@ -292,7 +351,7 @@ def _next_arrival(x: Vector, c: int) -> int:
     return time
 
 
-@kernel
+@inlined
 def _note_latency(x: Vector, s: int, issued: int, arrival: int, end: int) -> None:
     x[s + S_READ_LATENCY] += end - issued
     x[s + S_QUEUE_LATENCY] += end - arrival
@@ -313,11 +372,13 @@ def _serve(x: Vector, c: int, now: int) -> int:
         coming = _next_arrival(x, c)
         if coming < column:  # what comes until then may go first
             x[c + C_READY] = max(coming, now) + 1
+            _plan(x, c)
             return -1
-    _open_row(x, c, e, m)
+    _open_row(x, c, e, m, write)
     end = _transfer(x, c, e, m, write, column)
     f, issued, arrival = x[e + Q_FLOW], x[e + Q_ISSUED], x[e + Q_ARRIVAL]
     _dequeue(x, c, e, before, write)
+    _plan(x, c)
     gate = -1
     if not write:
         s, end = x[f + F_SOURCE], end + x[m + FRONT]
@@ -340,13 +401,14 @@ def _arrive(x: Vector, s: int, now: int) -> int:
     time = passage(x, s)
     c = x[s + S_HEAD_CHANNEL]
     if time > now:
-        x[s + S_HEAD_TIME] = time
+        x[s + S_HEAD_TIME] = x[x[s + S_DUE]] = time
         return -1
     if c < 0:
         return _pass_through(x, s, time)
     if _has_room(x, c, s):
         return _accept(x, c, s, time)
     x[s + S_HEAD_STATE] = BLOCKED
+    x[x[s + S_DUE]] = NEVER
     return -1
 
 
@@ -366,17 +428,17 @@ def _pass_through(x: Vector, s: int, time: int) -> int:
     return complete(x, f, end)
 
 
-@kernel
+@inlined
 def _soonest(x: Vector) -> tuple[int, int, int]:
     """Return the time of the next event, and the channel that decides or else the source whose head comes."""
-    best, channel, source = NEVER, -1, -1
-    for s in range(x[H_SOURCES], x[H_SOURCE_END], SOURCE_ROW):
-        if x[s + S_HEAD_STATE] == TIMED and x[s + S_HEAD_TIME] < best:
-            best, source = x[s + S_HEAD_TIME], s
-    for c in range(x[H_CHANNELS], x[H_CHANNEL_END], CHANNEL_ROW):
-        if x[c + C_READ_COUNT] + x[c + C_WRITE_COUNT] and x[c + C_READY] < best:
-            best, channel = x[c + C_READY], c
-    return best, channel, source
+    best, at, first = NEVER, 0, x[H_DUE]
+    for i in range(x[H_DUE_END] - first):
+        if x[first + i] < best:
+            best, at = x[first + i], i
+    sources = (x[H_SOURCE_END] - x[H_SOURCES]) // SOURCE_ROW
+    if at < sources:
+        return best, -1, x[H_SOURCES] + at * SOURCE_ROW
+    return best, x[H_CHANNELS] + (at - sources) * CHANNEL_ROW, -1
 
 
 @kernel

@@ -9,7 +9,8 @@ from __future__ import annotations
 NEVER = 1 << 62
 
 # The beginning of the vector.
-H_SOURCES, H_SOURCE_END, H_CHANNELS, H_CHANNEL_END, HEADER = range(5)
+H_SOURCES, H_SOURCE_END, H_CHANNELS, H_CHANNEL_END, H_DUE, H_DUE_END, HEADER = range(7)
+"""From `H_DUE` on: when the head of each source comes, then when each channel decides; `NEVER` for neither."""
 
 # Timings of a device, in the order of the fields of `socsim.soc.dram.DramTimes`, then its controller.
 (
@@ -23,9 +24,9 @@ MEMORY_ROW = MAP + ADDRESS_FIELDS
 REFRESH_OFF, REFRESH_ALL, REFRESH_BANK = range(3)
 
 # Banks, bank groups, ranks (their last four activates, newest first).
-B_ROW, B_ACT, B_ACT_OK, B_CLAIM, BANK_ROW = range(5)
-"""Open row (below 0: none), its activate, the earliest next activate with a precharge before it, and the last choice
-that found an older request for another row."""
+B_ROW, B_ACT, B_ACT_OK, B_CLAIM, B_READ_HITS, B_WRITE_HITS, BANK_ROW = range(7)
+"""Open row (below 0: none), its activate, the earliest next activate with a precharge before it, the last choice
+that found an older request for another row, and the requests that wait for the open row."""
 G_READ, G_WRITE, G_ACT, GROUP_ROW = range(4)
 RANK_ROW = 4
 
@@ -34,8 +35,11 @@ RANK_ROW = 4
     C_MEMORY, C_BANKS, C_GROUPS, C_RANKS, C_READY, C_LAST_READ, C_LAST_WRITE, C_LAST_RANK, C_WRITING,
     C_NEXT_REFRESH, C_REFRESH_BANK, C_READ_COUNT, C_WRITE_COUNT, C_READ_HEAD, C_READ_TAIL, C_WRITE_HEAD,
     C_WRITE_TAIL, C_FREE, C_LAST_SOURCE, C_OLDEST, C_BYPASSED, C_PICKS, C_READS, C_WRITES, C_HITS, C_MISSES,
-    C_CONFLICTS, C_REFRESHES, C_BUSY, C_END, CHANNEL_ROW,
-) = range(31)  # fmt: skip
+    C_CONFLICTS, C_REFRESHES, C_BUSY, C_END, C_READ_HITS, C_WRITE_HITS, C_TALLY, C_DUE, CHANNEL_ROW,
+) = range(35)  # fmt: skip
+
+TALLY = 1024
+"""Counts of a channel's requests by bank and row, which share a count where their hashes meet."""
 
 # Requests in a channel's queues.
 Q_BANK, Q_GROUP, Q_RANK, Q_ROW, Q_ARRIVAL, Q_ISSUED, Q_FLOW, Q_NEXT, REQUEST_ROW = range(9)
@@ -45,8 +49,8 @@ Q_BANK, Q_GROUP, Q_RANK, Q_ROW, Q_ARRIVAL, Q_ISSUED, Q_FLOW, Q_NEXT, REQUEST_ROW
     S_POLICY, S_WEIGHT, S_PRIORITY, S_SERVED, S_READ_SLOTS, S_READ_AT, S_READ_RING, S_READ_END, S_WRITE_SLOTS,
     S_WRITE_AT, S_WRITE_RING, S_WRITE_END, S_FLOWS, S_LEFT, S_HEAD_STATE, S_HEAD_TIME, S_HEAD_ISSUED,
     S_HEAD_CHANNEL, S_HEAD_BANK, S_HEAD_GROUP, S_HEAD_RANK, S_HEAD_ROW, S_HEAD_WRITE, S_HEAD_FLOW, S_READS,
-    S_WRITES, S_READ_LATENCY, S_QUEUE_LATENCY, S_HISTOGRAM, SOURCE_ROW,
-) = range(30)  # fmt: skip
+    S_WRITES, S_READ_LATENCY, S_QUEUE_LATENCY, S_HISTOGRAM, S_DUE, SOURCE_ROW,
+) = range(31)  # fmt: skip
 NO_HEAD, TIMED, BLOCKED, UNSLOTTED = range(4)
 """A source's next access: none; comes at a time; has come, but its queue is full; has no slot of the window."""
 ROUND_ROBIN, WEIGHTED, PRIORITY = range(3)

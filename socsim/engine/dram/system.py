@@ -157,6 +157,7 @@ class BurstSystem:
         self._gates = [self._build.row(np.zeros(at.GATE_ROW, np.int64)) for _ in range(2 * len(sources) + 8)]
         self._channels = self._add_channels()
         self._sources = self._add_sources(sources)
+        self._add_due()
         self._flows: list[int] = []
         self._x = self._build.vector()
 
@@ -171,6 +172,14 @@ class BurstSystem:
                 self._build.set(self._memories[owner] + at.CHANNELS, c)
         return rows
 
+    def _add_due(self) -> None:
+        """Lay out when each source and channel is due, in a row."""
+        owners = [s + at.S_DUE for s in self._sources] + [c + at.C_DUE for c in self._channels]
+        first = self._build.row(np.full(len(owners), at.NEVER))
+        self._build.header(at.H_DUE, [first], len(owners))
+        for i, pointer in enumerate(owners):
+            self._build.set(pointer, first + i)
+
     def _channel_row(self, owner: int) -> Table:
         m, row = self.memories[owner], np.zeros(at.CHANNEL_ROW, np.int64)
         groups = m.ranks * m.device.bank_groups
@@ -178,7 +187,9 @@ class BurstSystem:
         row[at.C_RANKS] = row[at.C_LAST_RANK] = self._build.row(np.full(m.ranks * at.RANK_ROW, _LONG_AGO))
         row[at.C_GROUPS] = self._build.row(np.full(groups * at.GROUP_ROW, _LONG_AGO))
         banks = np.full((groups * m.device.banks, at.BANK_ROW), _LONG_AGO)
+        banks[:, [at.B_READ_HITS, at.B_WRITE_HITS]] = 0
         row[at.C_BANKS] = row[at.C_REFRESH_BANK] = self._build.row(banks.reshape(-1))
+        row[at.C_TALLY] = self._build.row(np.zeros(at.TALLY, np.int64))
         row[[at.C_LAST_READ, at.C_LAST_WRITE]] = _LONG_AGO
         depth = m.controller.reads + m.controller.writes
         queue = np.zeros((depth, at.REQUEST_ROW), np.int64)

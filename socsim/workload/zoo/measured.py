@@ -1,0 +1,53 @@
+"""Which network a measurement means by a name: sources use short names for variants, and cut decodings off."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from functools import cache
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Any
+
+from socsim.data_files import data_folder
+from socsim.workload.zoo.catalogue import AS_NAMED, Request, find
+from socsim.workload.zoo.network import StoredNetwork
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+
+def as_measured(workload: str, runtime: str, request: Request = AS_NAMED) -> tuple[str, Request]:
+    """Return the name and form of the network that a table of measurements means.
+
+    Args:
+        workload: the name in the table.
+        runtime: the software that ran it, by its name in the table.
+        request: the form that the table gives, its input shape above all.
+
+    Returns:
+        What `load_model` takes. A workload that is not in the zoo comes back unchanged.
+    """
+    name = _stands_for().get((workload, runtime), workload)
+    found = find(name)
+    if found is None:
+        return name, request
+    network, _ = found
+    if isinstance(network, StoredNetwork):
+        return name, AS_NAMED  # the very file was measured; the shape in the table is its own
+    if network.decodes and runtime in _undecoded():
+        request = replace(request, decoded=False)
+    return name, request
+
+
+def _read() -> Any:
+    return json.loads((data_folder("workloads") / "measured.json").read_text(encoding="utf-8"))
+
+
+@cache
+def _stands_for() -> Mapping[tuple[str, str], str]:
+    return MappingProxyType({(e["workload"], r): e["network"] for e in _read()["stands_for"] for r in e["runtimes"]})
+
+
+@cache
+def _undecoded() -> frozenset[str]:
+    return frozenset(_read()["undecoded"]["runtimes"])

@@ -1,0 +1,120 @@
+"""What is run for a measurement: unit, cores, runtime and form, and why some are not predicted."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+
+from socsim.accuracy.cases import Share, question
+from socsim.accuracy.predictions import predict
+from socsim.accuracy.table import Measurement
+
+CPU = Measurement(
+    line=2, platform="rk3588", unit="cpu", cluster="big", cores=2, runtime="ncnn", runtime_version="",
+    workload="resnet18", input_shape="1x3x224x224", precision="fp16", batch=1, metric="latency", value=10.0,
+    unit_of_value="ms", board="", recorded="",
+)  # fmt: skip
+NPU = replace(CPU, unit="npu", cluster="", cores=1, runtime="rknn", precision="int8")
+
+
+def case(row: Measurement):
+    found = question(row)
+    assert found.case is not None, found.reason
+    return found.case
+
+
+def test_the_names_of_a_table_become_those_of_socsim() -> None:
+    found = case(replace(NPU, platform="qcs6490", runtime="qnn", cores=None))
+    assert (found.unit, found.runtime, found.shares) == ("npu", "qnn-htp", (Share(None, None),))
+    assert found.request.shape == (1, 3, 224, 224)
+
+
+def test_a_stored_network_has_its_own_shape() -> None:
+    assert case(replace(CPU, workload="ncnn/resnet18", input_shape="1x3x999x999")).request.shape is None
+
+
+@pytest.mark.parametrize(
+    ("cluster", "cores", "shares"),
+    [
+        ("little", 4, (Share("little", 4),)),
+        ("all", 1, (Share("big", 1),)),
+        ("all", 8, (Share("big", 4), Share("little", 4))),
+        ("", None, (Share("big", None),)),
+    ],
+)
+def test_threads_go_to_clusters(cluster, cores, shares) -> None:
+    assert case(replace(CPU, cluster=cluster, cores=cores)).shares == shares
+
+
+def test_threads_beyond_the_cores_share_them_and_it_is_said() -> None:
+    found = question(replace(CPU, cluster="big", cores=6))
+    assert found.case is not None
+    assert found.case.shares == (Share("big", 4),)
+    assert found.note == "6 threads share 4 cores"
+
+
+def test_any_word_means_the_only_cluster() -> None:
+    assert len(case(replace(CPU, platform="bcm2711", cluster="big")).shares) == 1
+
+
+def test_threads_of_the_host_do_not_count_for_a_gpu() -> None:
+    row = replace(CPU, platform="orin-nano", unit="gpu", runtime="ncnn-vulkan", cluster="all", cores=6)
+    assert case(row).shares == (Share(),)
+
+
+def test_a_mixed_run_goes_to_the_unit_that_its_runtime_drives() -> None:
+    row = replace(CPU, platform="orin-nano", unit="mixed", runtime="ncnn-vulkan")
+    assert case(row).unit == "gpu"
+
+
+def test_an_unknown_runtime_takes_its_nearest_relative_and_says_so() -> None:
+    found = question(replace(NPU, runtime="rknn-lite-3"))
+    assert found.case is not None
+    assert found.case.runtime == "rknn"
+    assert "'rknn-lite-3' has no description" in (found.note or "")
+
+
+def test_a_runtime_without_a_relative_by_name_takes_that_of_the_unit() -> None:
+    assert case(replace(NPU, runtime="zzz")).runtime == "rknn"
+
+
+@pytest.mark.parametrize(
+    ("change", "reason"),
+    [
+        ({"metric": "ttft"}, "language model"),
+        ({"workload": "llama-7b"}, "language model"),
+        ({"metric": "peak_memory"}, "peak memory"),
+        ({"batch": None}, "how many inferences"),
+        ({"platform": "apple-m5-pro"}, "no platform file"),
+        ({"workload": "vargconvnet"}, "no network definition"),
+        ({"unit": "sensing_hub"}, "rk3588 has no sensing_hub"),
+        ({"cluster": "prime"}, "rk3588 has no CPU cluster 'prime'"),
+        ({"input_shape": "a few"}, "input shape 'a few'"),
+    ],
+)
+def test_a_refusal_says_why(change, reason) -> None:
+    found = question(replace(CPU, **change))
+    assert found.case is None
+    assert reason in (found.reason or "")
+
+
+def test_a_run_that_is_refused_has_its_message_as_reason() -> None:
+    asked = case(replace(NPU, cores=9))
+    assert "cores 9 is not allowed" in (predict([asked])[asked].reason or "")
+
+
+def test_threads_on_two_clusters_wait_for_the_slower_half() -> None:
+    big, little, both = (case(replace(CPU, cluster=c, cores=n)) for c, n in (("big", 4), ("little", 4), ("all", 8)))
+    found = predict([big, little, both])
+    assert found[both].latency_ps == max(found[big].latency_ps, found[little].latency_ps) / 2
+
+
+def test_metrics_of_one_prediction() -> None:
+    asked = case(replace(NPU, batch=4))
+    found = predict([asked])[asked]
+    seconds, joules = found.latency_ps / 1e12, found.energy_pj / 1e12
+    assert found.value("latency", 4) == pytest.approx(seconds)
+    assert found.value("throughput", 4) == pytest.approx(4 / seconds)
+    assert found.value("energy_per_inference", 4) == pytest.approx(joules / 4)
+    assert found.value("power", 4) == pytest.approx(joules / seconds)
