@@ -288,8 +288,11 @@ def _accesses(platform: Platform, unit: str, cores: int) -> dict[str, Access]:
     found = {}
     for name in dict.fromkeys((*spec.activations, *spec.weights)):
         memory = platform.memories[name]
-        rate = min(platform.port_bytes_per_s(unit, name, cores), memory.read_bytes_per_s)
-        found[name] = Access(memory.kind, rate, memory.latency_ps)
+        links = [platform.links[link].bytes_per_s for link in platform.path(unit, name)]
+        port = platform.port_rates(unit, name, cores)
+        read = min(port.read, memory.read_bytes_per_s, *links)
+        written = min(port.write, memory.write_bytes_per_s, *links)
+        found[name] = Access(memory.kind, read, memory.latency_ps, written)
     return found
 
 

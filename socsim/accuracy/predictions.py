@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from socsim.accuracy.cases import Case, Share
     from socsim.workload.graph import Graph
 
+INTERNAL_ERROR = "internal error"
 _FEW = 100
 """Cases up to which another process costs more than it saves."""
 
@@ -104,7 +105,7 @@ def _answers(cases: Sequence[Case], detail: str) -> list[Prediction]:
 
 
 def _answer(graph: Graph, case: Case, detail: str) -> Prediction:
-    """Return the prediction of a case.
+    """Return the prediction of a case; a fault of the program is the reason of its rows, and ends nothing else.
 
     Threads on several clusters get equal parts of each operator, so the cluster that is slowest with its part
     decides when the network ends.
@@ -115,6 +116,8 @@ def _answer(graph: Graph, case: Case, detail: str) -> Prediction:
         runs = [_run(graph, case, share, detail) for share in case.shares]
     except SocsimError as error:
         return _refusal(error)
+    except Exception as error:
+        return Prediction(None, None, f"{INTERNAL_ERROR}: {type(error).__name__}: {error}")
     cores = sum(share.cores or 0 for share in case.shares)
     parts = [(share.cores or 0) / cores if len(runs) > 1 else 1.0 for share in case.shares]
     latency = max(run[0] * part for run, part in zip(runs, parts, strict=True))

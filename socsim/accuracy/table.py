@@ -134,7 +134,8 @@ def read_measurements(path: Path, *, skip_bad: bool = False) -> MeasurementTable
 
 def _text(path: Path) -> str:
     try:
-        raw = path.read_bytes()
+        with path.open("rb") as file:
+            raw = file.read(LARGEST_TABLE + 1)
     except (OSError, ValueError) as error:
         reason = error.strerror if isinstance(error, OSError) else None
         raise MeasurementError(f"{path}: cannot be read: {reason or error}; give a CSV file") from None

@@ -31,13 +31,15 @@ class Access:
 
     Args:
         kind: "sram", "dram", "flash" or "psram".
-        bytes_per_s: what its port and the memory let through.
+        bytes_per_s: what its port, the links on the way and the memory let through of reads.
         latency_ps: until the first byte arrives.
+        written_bytes_per_s: the same of writes; None: as of reads.
     """
 
     kind: str
     bytes_per_s: int
     latency_ps: int
+    written_bytes_per_s: int | None = None
 
 
 @dataclass(frozen=True)

@@ -143,8 +143,8 @@ class NpuModel(CostModel[Npu], kind="npu"):
                 vector,
                 reads,
                 writes,
-                first_load=self._first_bursts(reads) if self.context.runtime.prefetch else reads,
-                last_store=self._first_bursts(writes),
+                first_load=self._unhidden(reads, is_write=False) if self.context.runtime.prefetch else reads,
+                last_store=self._unhidden(writes, is_write=True),
                 tiles=ceil_div(2 * sum(reads.values()), self.spec.buffer.value * self.context.cores),
             ),
             executed_macs=0,
@@ -161,15 +161,20 @@ class NpuModel(CostModel[Npu], kind="npu"):
             levers=("fusion with a neighbouring operator",),
         )
 
-    def _first_bursts(self, amounts: Mapping[str, int]) -> dict[str, int]:
-        """Return what nothing hides: the bytes that a memory hands over within its latency, whatever the buffer holds.
+    def _unhidden(self, amounts: Mapping[str, int], *, is_write: bool) -> dict[str, int]:
+        """Return what nothing hides: the bytes that pass within a memory's latency, whatever the buffer holds.
 
         Where the memory's rate is not known, it is what the ports have under way.
         """
-        under_way = self.spec.port.under_way * self.context.cores
-        known = self.context.memories
-        windows = {name: access.bytes_per_s * access.latency_ps // PS_PER_S for name, access in known.items()}
-        return {name: min(amount, windows.get(name, under_way)) for name, amount in amounts.items()}
+        return {name: min(amount, self._window(name, is_write=is_write)) for name, amount in amounts.items()}
+
+    def _window(self, memory: str, *, is_write: bool) -> int:
+        access = self.context.memories.get(memory)
+        if access is None:
+            return self.spec.port.under_way * self.context.cores
+        written = access.written_bytes_per_s if is_write else None
+        rate = access.bytes_per_s if written is None else written
+        return rate * access.latency_ps // PS_PER_S
 
     # --- explanation ----------------------------------------------------------------------------------
 

@@ -213,7 +213,7 @@ def _cells(group: GroupResult) -> tuple[str, ...]:
 
 
 def _percent(share: float | None) -> str:
-    return "-" if share is None else f"{100 * share:.1f} %" if share < 0.995 else f"{100 * share:.0f} %"
+    return "-" if share is None else f"{100 * share:.1f} %" if share < 1 else f"{100 * share:.0f} %"
 
 
 def _plain(value: float | None) -> str:

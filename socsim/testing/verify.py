@@ -24,6 +24,8 @@ _COSTS = (
     "read_bytes", "write_bytes", "weight_bytes", "dram_bytes", "energy_pj", "overlapped_ps",
 )  # fmt: skip
 _MAY_LACK = frozenset({"utilisation", "arithmetic_intensity"})
+_TWO_PORTS = frozenset({"sram", "system_cache"})
+"""Kinds of memory that read and write at once."""
 _ROUNDING = 1e-6
 """Relative slack for ratios that a record holds as floating-point numbers."""
 
@@ -186,7 +188,7 @@ def _rates(record: RunRecord) -> Iterator[str]:
             yield f"memory {memory.name}: holds {memory.peak_bytes} B of {memory.capacity_bytes} B"
         if memory.weight_bytes + memory.activation_peak_bytes != memory.peak_bytes:
             yield f"memory {memory.name}: weights and activations are not the peak of {memory.peak_bytes} B"
-        moved = memory.read_bytes + (memory.write_bytes if memory.kind != "sram" else 0)
+        moved = memory.read_bytes + (memory.write_bytes if memory.kind not in _TWO_PORTS else 0)
         yield from _too_fast(f"memory {memory.name}", record, memory, moved)
     for link in record.links:
         yield from _too_fast(f"link {link.name}", record, link, max(link.read_bytes, link.write_bytes))
@@ -202,7 +204,7 @@ def _granted(record: RunRecord) -> Iterator[str]:
     peaks: dict[str, tuple[int, int]] = {}
     parts: list[MemoryRecord | LinkRecord] = [*record.memories, *record.links]
     for part in parts:
-        separate = getattr(part, "kind", None) == "sram"
+        separate = getattr(part, "kind", None) in _TWO_PORTS
         for direction in ("", ".read") if separate else ("", ".read", ".write"):
             peaks[f"{part.name}{direction}"] = (part.bytes_per_s, len(part.initiators))
     for change in record.rates:
@@ -240,7 +242,7 @@ def _bytes_by_initiator(record: RunRecord) -> Iterator[str]:
 
 
 def _external(record: RunRecord) -> Iterator[str]:
-    outside = [dict(memory.initiators) for memory in record.memories if memory.kind != "sram"]
+    outside = [dict(memory.initiators) for memory in record.memories if memory.is_external]
     for unit in record.units:
         wanted = sum(row.dram_bytes or 0 for row in _costed(record) if row.unit == unit.name)
         booked = sum(table.get(unit.name, 0) for table in outside)

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 import socsim as ss
+from socsim.accuracy.predictions import INTERNAL_ERROR
 from socsim.accuracy.table import read_measurements
 
 TABLE = Path(__file__).resolve().parents[2] / "validation" / "measurements.csv"
@@ -33,6 +34,7 @@ def test_nine_rows_of_ten_are_predicted_and_the_others_say_why() -> None:
     assert found.coverage is not None
     assert found.coverage >= 0.9
     assert all((row["predicted"] is None) == (row["reason"] is not None) for row in found.rows)
+    assert [row["reason"] for row in found.rows if (row["reason"] or "").startswith(INTERNAL_ERROR)] == []
 
 
 @pytest.mark.slow

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from dataclasses import replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -42,10 +43,20 @@ def small():
         return small_soc(Path(folder))
 
 
+def units(*, is_nightly):
+    """Return (platform, unit) of one unit for each kind and array that ship; of every unit in a nightly run."""
+    found = {}
+    for name in platform_names():
+        for unit, spec in load_platform(name).units.items():
+            key = (name, unit) if is_nightly else (spec.kind, getattr(getattr(spec, "array", None), "kind", ""))
+            found.setdefault(key, (name, unit))
+    return list(found.values())
+
+
 SMALL = small()
-for _name in platform_names():
-    for _unit in load_platform(_name).units:
-        globals()[f"Test_{_name}_{_unit}"] = conformance(_name, _unit)
+UNITS = units(is_nightly=os.environ.get("HYPOTHESIS_PROFILE") == "nightly")
+for _name, _unit in UNITS:
+    globals()[f"Test_{_name}_{_unit}"] = conformance(_name, _unit)
 for _kind, _array in ARRAYS.items():
     _energy = {"units.npu.energy.conversion": "2 pJ"} if _kind == "in_memory" else {}
     globals()[f"Test_array_{_kind}"] = conformance(SMALL.with_({"units.npu.array": _array, **_energy}), "npu")
@@ -171,15 +182,6 @@ def test_the_fault_names_the_model_and_the_network(monkeypatch):
 DRAWN = (arithmetic_takes_time, bytes_lie_between_compulsory_and_demand, balance, agree)
 
 
-def kinds_of_units():
-    """Return one unit for each kind, array and runtime that ship."""
-    found = {}
-    for name in platform_names():
-        for unit, spec in load_platform(name).units.items():
-            found.setdefault((spec.kind, getattr(getattr(spec, "array", None), "kind", ""), spec.runtime), (name, unit))
-    return list(found.values())
-
-
 @st.composite
 def layers(draw):
     """Draw a layer that every unit runs, of any shape: odd sizes, few channels, single positions."""
@@ -205,7 +207,7 @@ def layers(draw):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize(("name", "unit"), kinds_of_units())
+@pytest.mark.parametrize(("name", "unit"), UNITS)
 @settings(PROPERTY, max_examples=30)
 @given(graph=layers())
 def test_any_shape_keeps_the_relations_of_one_work(name, unit, graph):

@@ -6,6 +6,7 @@ from dataclasses import replace
 
 import pytest
 
+from socsim.accuracy import predictions
 from socsim.accuracy.cases import Share, question
 from socsim.accuracy.predictions import predict
 from socsim.accuracy.table import Measurement
@@ -102,6 +103,19 @@ def test_a_refusal_says_why(change, reason) -> None:
 def test_a_run_that_is_refused_has_its_message_as_reason() -> None:
     asked = case(replace(NPU, cores=9))
     assert "cores 9 is not allowed" in (predict([asked])[asked].reason or "")
+
+
+def test_a_fault_of_the_program_ends_no_other_row(monkeypatch) -> None:
+    good, bad = case(NPU), case(replace(NPU, batch=2))
+    real = predictions.simulate_graph
+
+    def broken(graph, soc, options):
+        return real(graph, soc, options) if options.batch == 1 else {}["key"]
+
+    monkeypatch.setattr(predictions, "simulate_graph", broken)
+    found = predict([good, bad])
+    assert found[good].reason is None
+    assert found[bad].reason == "internal error: KeyError: 'key'"
 
 
 def test_threads_on_two_clusters_wait_for_the_slower_half() -> None:
