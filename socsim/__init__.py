@@ -32,6 +32,8 @@ if TYPE_CHECKING:
         UsageError,
         WorkloadError,
     )
+    from socsim.execution import execute, numerics_profile, validate_numerics
+    from socsim.inputs import load, platform
     from socsim.numerics.profiles import Profile, Rounding
     from socsim.report.timing import TimingValidation
     from socsim.session import (
@@ -39,27 +41,22 @@ if TYPE_CHECKING:
         analyze,
         compare,
         design_points,
-        execute,
-        load,
-        numerics_profile,
         operators,
         peaks,
-        platform,
         platforms,
         run,
         validate,
-        validate_numerics,
         workloads,
     )
     from socsim.soc.platform import Platform
     from socsim.workload.graph import Graph
 
 _HOMES = {
-    "load": "session", "platform": "session", "run": "session", "compare": "session", "analyze": "session",
+    "load": "inputs", "platform": "inputs", "run": "session", "compare": "session", "analyze": "session",
     "operators": "session", "design_points": "session", "peaks": "session", "platforms": "session",
     "workloads": "session", "Run": "session",
-    "execute": "session", "validate_numerics": "session", "NumericsError": "errors",
-    "numerics_profile": "session", "Profile": "numerics.profiles", "Rounding": "numerics.profiles",
+    "execute": "execution", "validate_numerics": "execution", "NumericsError": "errors",
+    "numerics_profile": "execution", "Profile": "numerics.profiles", "Rounding": "numerics.profiles",
     "Platform": "soc.platform", "Graph": "workload.graph",
     "SocsimError": "errors", "UsageError": "errors", "PlatformError": "errors", "WorkloadError": "errors",
     "MalformedModelError": "errors", "LimitExceededError": "errors", "UnsupportedOperatorError": "errors",

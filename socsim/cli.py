@@ -99,7 +99,7 @@ def run(
     quiet: Quiet = False,
 ) -> None:
     """Simulate one inference: latency, energy, and where they go."""
-    from socsim import session as ss
+    import socsim as ss
     from socsim.report.outputs import check_outputs
     from socsim.report.sinks import write_files
 
@@ -163,7 +163,7 @@ def analyze(
     verbose: Annotated[bool, typer.Option("--verbose", "-v", help="Print the operator table too.")] = False,
 ) -> None:
     """Count operators, MACs and bytes; show support, memory peaks and ceilings. Times nothing but for a roofline."""
-    from socsim import session as ss
+    import socsim as ss
     from socsim.report.drawing import figure_bytes, figure_format
     from socsim.report.outputs import check_outputs
     from socsim.report.sinks import write_files
@@ -204,7 +204,7 @@ def execute(
     quiet: Quiet = False,
 ) -> None:
     """Execute a network bit for bit under a numerics profile."""
-    from socsim import session as ss
+    import socsim as ss
     from socsim.numerics.array_files import npz_bytes, read_npz
     from socsim.report.formats import plural
     from socsim.report.outputs import check_outputs
@@ -234,7 +234,7 @@ def validate_numerics(
     quiet: Quiet = False,
 ) -> None:
     """Execute a network on recorded inputs, and compare every recorded tensor. Exit 1 where one differs."""
-    from socsim import session as ss
+    import socsim as ss
 
     net = ss.load(model, shapes=_shapes(shape))
     _progress(f"executing {net.name}", quiet)
@@ -257,7 +257,7 @@ def validate_timing(
     quiet: Quiet = False,
 ) -> None:
     """Predict each row of a table of measurements, and show the errors: row by row, by group, in total."""
-    from socsim import session as ss
+    import socsim as ss
     from socsim.report.outputs import check_outputs
     from socsim.report.sinks import write_files
 
@@ -274,7 +274,7 @@ def validate_timing(
 @app.command()
 def ops(platform: PlatformName, as_json: AsJson = False) -> None:
     """List the operators that each unit of a platform has kernels for, with their types."""
-    from socsim import session as ss
+    import socsim as ss
 
     table = ss.operators(platform)
     _print(_table_json(table, "socsim.ops/1") if as_json else table.to_text())
@@ -300,7 +300,7 @@ def compare(
 @platforms_app.command("list")
 def platforms_list(as_json: AsJson = False) -> None:
     """List the platforms that ship with socsim."""
-    from socsim import session as ss
+    import socsim as ss
 
     rows = [(p.name, p.file.title, ", ".join(p.units)) for p in map(ss.platform, ss.platforms())]
     _rows(["name", "title", "units"], rows, as_json, "socsim.platforms/1")
@@ -309,7 +309,7 @@ def platforms_list(as_json: AsJson = False) -> None:
 @platforms_app.command("show")
 def platforms_show(name: Annotated[str, typer.Argument()], as_json: AsJson = False) -> None:
     """Show a platform: units, memories, links, clocks, peaks as micro-benchmarks measure them, power and area."""
-    from socsim import session as ss
+    import socsim as ss
     from socsim.cost.design_point import design_points
     from socsim.cost.peaks import peaks
     from socsim.report.design_point import design_by_type
@@ -331,7 +331,7 @@ def platforms_check(
     name: Annotated[str, typer.Argument(help="A platform's name or YAML file.")], as_json: AsJson = False
 ) -> None:
     """Check a platform file: numbers without a source (its software's and technology's too), fields nobody reads."""
-    from socsim import session as ss
+    import socsim as ss
     from socsim.soc.provenance import provenance
     from socsim.soc.software_provenance import software_provenance
     from socsim.testing.coverage import unread_fields
@@ -376,7 +376,7 @@ def workloads_list(as_json: AsJson = False) -> None:
 @workloads_app.command("show")
 def workloads_show(model: Model, shape: Shape = None, precision: Precision = None, as_json: AsJson = False) -> None:
     """Show a network: inputs, outputs, operators by type, MACs and parameters."""
-    from socsim import session as ss
+    import socsim as ss
     from socsim.workload.description import describe, description_json
     from socsim.workload.zoo import origin
 

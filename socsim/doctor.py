@@ -10,7 +10,8 @@ from itertools import zip_longest
 from typing import TYPE_CHECKING
 
 from socsim.errors import SocsimError
-from socsim.session import load, platform, run
+from socsim.inputs import load, platform
+from socsim.session import run
 from socsim.soc.loader import platform_names
 from socsim.soc.runtimes import runtime, runtime_names
 from socsim.version import __version__

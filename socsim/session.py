@@ -2,17 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
-from dataclasses import replace
-from functools import cache
-from numbers import Integral, Real
 from os import PathLike
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from socsim.analysis import analyze_graph, operator_support
-from socsim.errors import UsageError, misuse
-from socsim.pipeline import DETAILS, Options, preferred_runtime, simulate_graph
+from socsim.errors import misuse
+from socsim.inputs import as_graph, as_platform, is_whole
+from socsim.pipeline import DETAILS, Options, simulate_graph
 from socsim.quantities import Energy, Time
 from socsim.recording import Result
 from socsim.report import tables, text
@@ -21,110 +18,19 @@ from socsim.report.comparison import Comparison
 from socsim.report.documents import from_json, to_json
 from socsim.report.tables import Table
 from socsim.report.words import Text
-from socsim.schedule.precision import at_precision
-from socsim.soc.loader import load_platform, platform_names
-from socsim.soc.platform import Platform
-from socsim.soc.runtimes import runtime as named_runtime
-from socsim.workload.graph import Graph
-from socsim.workload.limits import DEFAULT_LIMITS, Limits
-from socsim.workload.zoo import Request, load_model, zoo
+from socsim.soc.loader import platform_names
+from socsim.workload.zoo import zoo
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping
 
     from matplotlib.axes import Axes
 
-    from socsim.numerics.arrays import Array
-    from socsim.numerics.profiles import Profile
     from socsim.records import RunRecord
-    from socsim.report.numerics import NumericsValidation
     from socsim.report.timing import TimingValidation
+    from socsim.soc.platform import Platform
     from socsim.soc.runtimes import Runtime
-
-
-def load(
-    model: str | Path,
-    *,
-    batch: int | None = None,
-    shapes: Mapping[str, Sequence[int]] | None = None,
-    precision: str | None = None,
-    shape: Sequence[int] | None = None,
-    width: float | None = None,
-    resolution: int | None = None,
-    classes: int | None = None,
-    decoded: bool | None = None,
-    limits: Limits = DEFAULT_LIMITS,
-) -> Graph:
-    """Load a network from a `.tflite`, `.onnx` or ncnn `.param` file, or from the zoo by name.
-
-    Networks of the zoo are drawn when they are asked for: in float32, without values, in any shape that fits them.
-    `mobilenet_v2_0.35_128` is `mobilenet_v2` with width 0.35 and resolution 128.
-
-    Args:
-        model: path or zoo name (`socsim.workloads()` lists them).
-        batch: value of a symbolic batch dimension; 1 where absent.
-        shapes: dimensions of inputs that the file leaves open, by input name.
-        precision: types to cost the network in (int8, fp16, int8x16, …); weights of other types lose their values.
-        shape: of the first input of a network of the zoo, [batch, channels, rows, columns] for images.
-        width: factor of its channels, where it has one.
-        resolution: its rows and columns.
-        classes: outputs of its last layer.
-        decoded: False leaves the decoding of a YOLO detector to the host: it ends with what each level says.
-        limits: budgets for files from strangers.
-
-    Raises:
-        WorkloadError: no such model, a form that the network cannot take, or a file that is malformed, too large or has
-            unsupported operators.
-        UsageError: an argument of another type, or an unknown precision.
-    """
-    if not isinstance(model, str | PathLike):
-        raise misuse("model", model, "a file or a zoo name")
-    if batch is not None and not _is_whole(batch):
-        raise misuse("batch", batch, "a whole number from 1 up")
-    if shapes is not None and not _are_shapes(shapes):
-        raise misuse("shapes", shapes, 'dimensions by input name, such as {"data": (1, 3, 224, 224)}')
-    if decoded is not None and not isinstance(decoded, bool):
-        raise misuse("decoded", decoded, "True or False")
-    request = replace(_request(shape, width, resolution, classes), decoded=decoded)
-    return at_precision(load_model(model, batch=batch, shapes=shapes, request=request, limits=limits), precision)
-
-
-def _request(shape: Sequence[int] | None, width: float | None, resolution: int | None, classes: int | None) -> Request:
-    if shape is not None and not (isinstance(shape, Iterable) and all(map(_is_whole, shape))):
-        raise misuse("shape", shape, "dimensions such as (1, 3, 224, 224)")
-    if width is not None and not (isinstance(width, Real) and not isinstance(width, bool)):
-        raise misuse("width", width, "a factor such as 0.5")
-    for name, value in (("resolution", resolution), ("classes", classes)):
-        if value is not None and not _is_whole(value):
-            raise misuse(name, value, "a whole number from 1 up")
-    return Request(None if shape is None else tuple(int(d) for d in shape), width, resolution, classes)
-
-
-def _is_whole(value: object) -> bool:
-    return isinstance(value, Integral) and not isinstance(value, bool)
-
-
-def _are_shapes(shapes: object) -> bool:
-    return isinstance(shapes, Mapping) and all(
-        isinstance(name, str) and isinstance(dims, Iterable) and all(map(_is_whole, dims))
-        for name, dims in shapes.items()
-    )
-
-
-def platform(name: str | Path) -> Platform:
-    """Return a platform by name (`socsim.platforms()` lists them), or from a YAML file.
-
-    Raises:
-        PlatformError: unknown name, or a file with faults, all of them listed.
-    """
-    if not isinstance(name, str | PathLike):
-        raise misuse("platform", name, "its name or its YAML file")
-    return _shipped(name) if isinstance(name, str) and name in platform_names() else load_platform(name)
-
-
-@cache
-def _shipped(name: str) -> Platform:
-    return load_platform(name)
+    from socsim.workload.graph import Graph
 
 
 def run(
@@ -168,7 +74,7 @@ def run(
     """
     traffic = {} if background is None else background
     options = Options(runtime, unit, cluster, _plain(cores), precision, _plain(batch), detail, traffic, sparsity)
-    return Run(simulate_graph(_graph(net), _platform(soc, opp), options))
+    return Run(simulate_graph(as_graph(net), as_platform(soc, opp), options))
 
 
 def analyze(
@@ -188,119 +94,7 @@ def analyze(
     Arguments and errors are those of `run`; the cores and operating points decide the ceilings.
     """
     options = Options(runtime, unit, cluster, _plain(cores), precision, _plain(batch))
-    return Analysis(analyze_graph(_graph(net), _platform(soc, opp), options))
-
-
-def execute(
-    net: Graph | str | Path,
-    inputs: Mapping[Any, Any],
-    profile: str | Profile | None = None,
-    *,
-    platform: Platform | str | Path | None = None,
-    unit: str | None = None,
-    runtime: str | None = None,
-    keep_all: bool = False,
-    threads: int = 1,
-) -> dict[str, Array]:
-    """Execute a network bit for bit under a numerics profile.
-
-    Args:
-        net: a loaded network, a model file or a zoo name.
-        inputs: an array for each input, by tensor name or index.
-        profile: whose rounding rules hold, with the next three; see `numerics_profile`.
-        platform: the platform whose unit executes the network.
-        unit: that unit.
-        runtime: its software stack.
-        keep_all: whether to return every tensor that an operator makes, in the order of the operators.
-        threads: how many share the work, 1 to 256; results are the same bits for any number.
-
-    Returns:
-        Arrays by output tensor name, in model order. Tensors that share a name, and those without one,
-        have the key "name#index" instead.
-
-    Raises:
-        UsageError: missing, unknown or wrongly shaped or typed inputs, all listed; no such profile, unit or number of
-            threads.
-        UnsupportedOperatorError: operators without an implementation, all listed.
-        NumericsError: scales or shapes that no kernel can use, or constants without values.
-    """
-    from socsim.numerics.executor import Executable, by_name
-    from socsim.numerics.threads import Team
-
-    graph, team = _graph(net), Team(threads)
-    rules = numerics_profile(graph, profile, platform=platform, unit=unit, runtime=runtime)
-    return by_name(graph, Executable(graph, rules, team=team).run(inputs, keep_all=keep_all))
-
-
-def numerics_profile(
-    net: Graph | str | Path,
-    profile: str | Profile | None = None,
-    *,
-    platform: Platform | str | Path | None = None,
-    unit: str | None = None,
-    runtime: str | None = None,
-) -> Profile:
-    """Return the rounding rules that `execute` and `validate_numerics` choose for the same arguments.
-
-    Args:
-        net: a loaded network, a model file or a zoo name.
-        profile: the name of a profile, or a `Profile` of your own; it wins over everything else.
-        platform: the profile is that of the software stack of a unit of this platform.
-        unit: which unit, by kind or name; the platform's preferred one where absent.
-        runtime: that software stack instead of the unit's own; it needs no platform.
-
-    Without any of them it is `onnx` for ONNX files and `tflite` for others.
-
-    Raises:
-        UsageError: no such profile, unit or runtime, or a unit without a platform.
-    """
-    from socsim.numerics.profiles import profile as named
-
-    if profile is not None:
-        return named(profile)
-    if platform is not None:
-        options = Options(runtime=runtime, unit=unit)
-        return named(preferred_runtime(_platform(platform, None), options)[1].numerics)
-    if unit is not None:
-        msg = f"unit {unit!r} needs a platform; give platform too"
-        raise UsageError(msg)
-    if runtime is not None:
-        return named(named_runtime(runtime).numerics)
-    return named("onnx" if _graph(net).source_format == "onnx" else "tflite")
-
-
-def validate_numerics(
-    net: Graph | str | Path,
-    golden: str | Path,
-    profile: str | Profile | None = None,
-    *,
-    platform: Platform | str | Path | None = None,
-    unit: str | None = None,
-    runtime: str | None = None,
-    modes: Sequence[str] | None = None,
-) -> NumericsValidation:
-    """Execute a network on the inputs of a golden file, and compare every recorded tensor.
-
-    Args:
-        net: a loaded network, a model file or a zoo name.
-        golden: a recorded `.json`, or an `.npz` with `in/NAME`, `out/NAME` and optional `tensor/INDEX`.
-        profile: whose rounding rules hold, with the next three; see `numerics_profile`.
-        platform: the platform whose unit executes the network.
-        unit: that unit.
-        runtime: its software stack.
-        modes: recorded inferences to compare, by name; all where absent.
-
-    Raises:
-        ResultError: the golden file is unreadable, malformed or belongs to another network.
-        UsageError: no such mode, profile or unit.
-        UnsupportedOperatorError: operators without an implementation, all listed.
-    """
-    from socsim.numerics.golden import validate
-    from socsim.report.numerics import NumericsValidation
-
-    graph = _graph(net)
-    rules = numerics_profile(graph, profile, platform=platform, unit=unit, runtime=runtime)
-    return NumericsValidation(validate(graph, Path(golden), rules, modes))
+    return Analysis(analyze_graph(as_graph(net), as_platform(soc, opp), options))
 
 
 def validate(
@@ -327,7 +121,7 @@ def validate(
         raise misuse("measurements", measurements, "a CSV file of measurements")
     if detail not in DETAILS:
         raise misuse("detail", detail, f"one of {', '.join(DETAILS)}")
-    if not _is_whole(processes) or not 1 <= processes <= _MOST_PROCESSES:
+    if not is_whole(processes) or not 1 <= processes <= _MOST_PROCESSES:
         raise misuse("processes", processes, f"a whole number from 1 to {_MOST_PROCESSES}")
     table = read_measurements(Path(measurements), skip_bad=skip_bad)
     return TimingValidation(validate_table(table, detail=detail, processes=int(processes)))
@@ -356,7 +150,7 @@ def workloads() -> list[str]:
 
 def operators(soc: Platform | str | Path) -> Table:
     """Return the operators of the vocabulary with the types in which each unit has kernels."""
-    chosen = _platform(soc, None)
+    chosen = as_platform(soc)
     rows = operator_support(chosen)
     columns = list(rows[0])
     return Table(f"Operators on {chosen.name}", columns, [tuple(row[c] for c in columns) for row in rows])
@@ -375,7 +169,7 @@ def peaks(soc: Platform | str | Path, *, opp: Mapping[str, str] | None = None) -
     from socsim.cost.peaks import peaks as peaks_of
     from socsim.report.peaks import peaks_table
 
-    chosen = _platform(soc, opp)
+    chosen = as_platform(soc, opp)
     return peaks_table(f"Peaks of {chosen.name}", peaks_of(chosen))
 
 
@@ -389,33 +183,13 @@ def design_points(soc: Platform | str | Path, *, opp: Mapping[str, str] | None =
     from socsim.cost.design_point import design_points as points_of
     from socsim.report.design_point import design_table
 
-    chosen = _platform(soc, opp)
+    chosen = as_platform(soc, opp)
     return design_table(f"Design points of {chosen.name}", points_of(chosen))
-
-
-def _graph(net: Graph | str | Path) -> Graph:
-    if isinstance(net, Graph):
-        return net
-    if isinstance(net, str | Path):
-        return load(net)
-    msg = f"net is a {type(net).__name__}; give a network from socsim.load, a file or a zoo name"
-    raise UsageError(msg)
 
 
 def _plain(number: Any) -> Any:
     """Return an integer of any library as Python's own; what is none stays, to be refused by name."""
-    return int(number) if _is_whole(number) else number
-
-
-def _platform(soc: Platform | str | Path, opp: Mapping[str, str] | None) -> Platform:
-    if opp is not None and not (isinstance(opp, Mapping) and all(isinstance(t, str) for p in opp.items() for t in p)):
-        raise misuse("opp", opp, 'operating points by clock, such as {"npu": "300MHz"}')
-    if isinstance(soc, str | Path):
-        soc = platform(soc)
-    if not isinstance(soc, Platform):
-        msg = f"soc is a {type(soc).__name__}; give a platform from socsim.platform, its name or its file"
-        raise UsageError(msg)
-    return soc.at(opp) if opp else soc
+    return int(number) if is_whole(number) else number
 
 
 class Run:

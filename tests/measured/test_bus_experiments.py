@@ -13,7 +13,7 @@ import pytest
 from socsim.cost.work import Phase, Transfer
 from socsim.engine.fabric import Fabric
 from socsim.engine.simulation import Job, Stream, simulate
-from socsim.session import platform
+from socsim.inputs import platform
 
 CPU_LOAD = 23_500_000_000
 """Bytes a second that the CPUs read meanwhile, by the conditions of the rows."""
