@@ -22,7 +22,7 @@ from typing import TYPE_CHECKING, Any
 
 from layer_graphs import neural_art_graph, rknn_graph
 
-from socsim import session as ss
+import socsim as ss
 from socsim.soc.runtimes import Runtime, runtime
 from socsim.workload.dtypes import DType
 

@@ -7,7 +7,9 @@ anything is built.
 from __future__ import annotations
 
 import re
+from copy import deepcopy
 from dataclasses import dataclass, field
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from socsim.errors import PlatformError, shown
@@ -107,6 +109,12 @@ def _read(path: Path) -> bytes:
 
 def parse_yaml(text: str, where: str) -> YamlDocument:
     """Parse one YAML document of plain values; errors as for `read_yaml`."""
+    return deepcopy(_parsed(text, where))
+
+
+@lru_cache(maxsize=512)
+def _parsed(text: str, where: str) -> YamlDocument:
+    """Return what a text says; kept, since many platforms share presets and runtimes."""
     from ruamel.yaml import YAML
     from ruamel.yaml.error import MarkedYAMLError, YAMLError
     from ruamel.yaml.reader import ReaderError

@@ -46,8 +46,6 @@ _TIMES = ("start_ps", "end_ps", "latency_ps", *LATENCY_PARTS)
 _DETAILS = ("transaction", "analytic", "tile")
 _GRAIN = 10**6
 """Rates of a megabyte a second and more, in whole bytes a second, are exact to one part in so many."""
-_TILE_GAP = 20
-"""A step for each tile takes whole cycles and whole bytes, the longer of which decides each time."""
 _PHASES = 8
 """Phases of a network of two operators, at most."""
 _SCALE_BYTES = 16
@@ -239,14 +237,16 @@ def books_balance(subject: Subject) -> list[str]:
 
 
 def details_agree(subject: Subject) -> list[str]:
-    """Without contention events and the closed form take the same time, and steps for every tile one in twenty more."""
+    """Without contention events take as long as the closed form, and tiles at most a cycle more for each step."""
     found = []
+    cycle = ceil_div(PS_PER_S, subject.platform.unit_hz(subject.unit))
     for name, graph in subject.probes.items():
-        events, closed, tiles = (subject.run(graph, detail=detail).latency_ps for detail in _DETAILS)
-        slack = _slack(subject, closed)
+        records = [subject.run(graph, detail=detail) for detail in _DETAILS]
+        events, closed, tiles = (record.latency_ps for record in records)
+        slack, steps = _slack(subject, closed), len(records[-1].slices)
         if abs(events - closed) > slack:
             found.append(f"{name}: {events} ps in events, {closed} ps in closed form")
-        if not closed - slack <= tiles <= closed + closed // _TILE_GAP + slack:
+        if not closed - slack <= tiles <= closed + steps * cycle + _slack(subject, closed, _PHASES + steps):
             found.append(f"{name}: {tiles} ps tile by tile, {closed} ps in closed form")
     return found
 

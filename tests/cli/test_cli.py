@@ -206,7 +206,7 @@ def test_an_internal_error_is_a_line_to_report(socsim, monkeypatch):
     def broken(*_args: object, **_kwargs: object) -> None:
         raise RuntimeError("boom")
 
-    monkeypatch.setattr("socsim.session.run", broken)
+    monkeypatch.setattr("socsim.run", broken)
     code, _, err = socsim(*KWS)
     assert code == 70
     assert err.startswith("socsim: internal error: RuntimeError: boom")

@@ -55,7 +55,7 @@ def test_an_explicit_profile_wins_and_the_format_comes_last(tmp_path):
     ("arguments", "words"),
     [
         ({"unit": "npu"}, "unit 'npu' needs a platform"),
-        ({"platform": "imx39"}, "Did you mean 'imx93'"),
+        ({"platform": "imx93x"}, "Did you mean 'imx93'"),
         ({"platform": "imx93", "unit": "gpu"}, "has no unit 'gpu'"),
         ({"platform": "imx93", "unit": "npu", "runtime": "tensorrt"}, "runtime 'tensorrt' drives gpu"),
         ({"runtime": "tflite-ryu"}, "Did you mean 'tflite-ruy'"),
