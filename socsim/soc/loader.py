@@ -46,7 +46,7 @@ def changed(platform: Platform, changes: Mapping[str, Any]) -> Platform:
     disown(document.value, made, "set by with_")
     variant = _checked(Draft(document, made), platform.overrides)
     paths = (*platform.changed, *(".".join(map(str, change.path)) for change in made))
-    return replace(variant, opps=platform.opps, changed=tuple(dict.fromkeys(paths))).at({})
+    return replace(variant, changed=tuple(dict.fromkeys(paths))).at(dict(platform.opps))
 
 
 def _replace(tree: dict[str, Any], dotted: str, value: Any) -> Change | str:
