@@ -213,18 +213,10 @@ class _FixedPlan(NamedTuple):
     high: int
 
 
-class _ShiftedPlan(NamedTuple):
+class _ShiftedPlan(_FixedPlan):
     """Where some channel shifts left first, wrapping at 32 bits."""
 
-    offset: Array
-    mantissa: Array
-    left: Array
-    total: Array
-    nudge: Array
-    signed: Array
-    zero: int
-    low: int
-    high: int
+    __slots__ = ()
 
 
 class _WidePlan(NamedTuple):

@@ -44,11 +44,12 @@ def small():
 
 
 def units(*, is_nightly):
-    """Return (platform, unit) of one unit for each kind and array that ship; of every unit in a nightly run."""
+    """Return (platform, unit) of one unit for each kind, array and runtime that ship; of every unit in a nightly run."""
     found = {}
     for name in platform_names():
         for unit, spec in load_platform(name).units.items():
-            key = (name, unit) if is_nightly else (spec.kind, getattr(getattr(spec, "array", None), "kind", ""))
+            array = getattr(getattr(spec, "array", None), "kind", "")
+            key = (name, unit) if is_nightly else (spec.kind, array, spec.runtime)
             found.setdefault(key, (name, unit))
     return list(found.values())
 
