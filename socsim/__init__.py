@@ -34,18 +34,25 @@ if TYPE_CHECKING:
     )
     from socsim.execution import execute, numerics_profile, validate_numerics
     from socsim.inputs import load, platform
+    from socsim.measuring.campaign import Measured
     from socsim.numerics.profiles import Profile, Rounding
+    from socsim.report.calibration import CalibrationResult
+    from socsim.report.energy import EnergyValidation
     from socsim.report.timing import TimingValidation
     from socsim.session import (
         Run,
         analyze,
+        calibrate,
         compare,
+        describe_host,
         design_points,
+        measure,
         operators,
         peaks,
         platforms,
         run,
         validate,
+        validate_energy,
         workloads,
     )
     from socsim.soc.platform import Platform
@@ -53,6 +60,7 @@ if TYPE_CHECKING:
 
 _HOMES = {
     "load": "inputs", "platform": "inputs", "run": "session", "compare": "session", "analyze": "session",
+    "calibrate": "session", "CalibrationResult": "report.calibration",
     "operators": "session", "design_points": "session", "peaks": "session", "platforms": "session",
     "workloads": "session", "Run": "session",
     "execute": "execution", "validate_numerics": "execution", "NumericsError": "errors",
@@ -62,13 +70,18 @@ _HOMES = {
     "MalformedModelError": "errors", "LimitExceededError": "errors", "UnsupportedOperatorError": "errors",
     "ScheduleError": "errors", "InfeasibleError": "errors", "SimulationError": "errors", "ResultError": "errors",
     "MeasurementError": "errors", "validate": "session", "TimingValidation": "report.timing",
+    "validate_energy": "session", "EnergyValidation": "report.energy",
+    "measure": "session", "Measured": "measuring.campaign", "describe_host": "session",
 }  # fmt: skip
 
 __all__ = [
+    "CalibrationResult",
+    "EnergyValidation",
     "Graph",
     "InfeasibleError",
     "LimitExceededError",
     "MalformedModelError",
+    "Measured",
     "MeasurementError",
     "NumericsError",
     "Platform",
@@ -86,10 +99,13 @@ __all__ = [
     "WorkloadError",
     "__version__",
     "analyze",
+    "calibrate",
     "compare",
+    "describe_host",
     "design_points",
     "execute",
     "load",
+    "measure",
     "numerics_profile",
     "operators",
     "peaks",
@@ -97,6 +113,7 @@ __all__ = [
     "platforms",
     "run",
     "validate",
+    "validate_energy",
     "validate_numerics",
     "workloads",
 ]

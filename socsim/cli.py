@@ -55,7 +55,15 @@ Profile = Annotated[str | None, typer.Option(help="Numerics profile: tflite (ONN
 ProfilePlatform = Annotated[
     str | None, typer.Option("--platform", "-p", help="Platform whose unit's software stack names the profile.")
 ]
+OwnPlatforms = Annotated[
+    list[Path] | None, typer.Option(help="YAML file of a platform of your own, or a folder of them; may be repeated.")
+]
+ModelFolder = Annotated[
+    Path | None,
+    typer.Option("--models", help="Folder that model files named in a table start from; the table's own if absent."),
+]
 _AS_TEXT = Path("-")
+_NETWORKS = {"tflite", "onnx", "param"}
 Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="No progress and no warnings on stderr.")]
 
 
@@ -91,6 +99,9 @@ def run(
         str | None,
         typer.Option(help="Zeros among the weights: 2:4, or a share such as 0.6. Absent: as the model has them."),
     ] = None,
+    calibration: Annotated[
+        str, typer.Option(help="auto (by measurements of the chip, else of its relatives), none, or a FILE.")
+    ] = "auto",
     as_json: AsJson = False,
     trace: Annotated[Path | None, typer.Option(help="Write a Perfetto trace.")] = None,
     report: Annotated[Path | None, typer.Option(help="Write an HTML report.")] = None,
@@ -111,6 +122,7 @@ def run(
     result = ss.run(
         net, soc, runtime=runtime, unit=unit, cluster=cluster, cores=cores, precision=precision, batch=batch,
         opp=_pairs(opp, "--opp"), detail=detail, background=_rates(background), sparsity=sparsity,
+        calibration=calibration,
     )  # fmt: skip
     write_files(_documents(result, trace, report, csv))
     if as_json:
@@ -253,6 +265,12 @@ def validate_timing(
     detail: Annotated[str, typer.Option(help="Level of detail of the runs.")] = "transaction",
     processes: Annotated[int, typer.Option(help="How many share the work; the result is the same.")] = 2,
     html: Annotated[Path | None, typer.Option(help="Write a report with figures.")] = None,
+    platforms: OwnPlatforms = None,
+    models: ModelFolder = None,
+    calibration: Annotated[str, typer.Option(help="auto (calibrations that ship) or none.")] = "auto",
+    cross_validate: Annotated[
+        bool, typer.Option("--cross-validate", help="Also predict each network by fits that never saw it.")
+    ] = False,
     as_json: AsJson = False,
     quiet: Quiet = False,
 ) -> None:
@@ -263,9 +281,114 @@ def validate_timing(
 
     check_outputs(_given({"--html": html}), [measurements])
     _progress(f"predicting {measurements}", quiet)
-    result = ss.validate(measurements, skip_bad=skip_bad, detail=detail, processes=processes)
+    result = ss.validate(
+        measurements, skip_bad=skip_bad, detail=detail, processes=processes, platforms=platforms or (), models=models,
+        calibration=calibration, cross_validate=cross_validate,
+    )  # fmt: skip
     write_files({html: result.to_html()} if html else {})
     _print(result.to_json() if as_json else str(result))
+    if not quiet:
+        for fault in result.comparison.skipped:
+            _note(f"left out: {fault}")
+
+
+@app.command()
+def calibrate(
+    measurements: Annotated[Path, typer.Option(help="A CSV table of measurements (docs/accuracy.md has the columns).")],
+    platform: PlatformName,
+    out: Annotated[Path, typer.Option(help="The calibration file to write; beside the platform's own it is found.")],
+    unit: Annotated[str | None, typer.Option(help="Unit as the table names it: cpu, gpu, npu, …; absent: all.")] = None,
+    runtime: Annotated[str | None, typer.Option(help="Runtime as the table names it; absent: all.")] = None,
+    skip_bad: Annotated[bool, typer.Option("--skip-bad", help="Leave rows with faults out.")] = False,
+    models: ModelFolder = None,
+    quiet: Quiet = False,
+) -> None:
+    """Fit a platform's times to measurements: at most six parameters for each unit and runtime."""
+    import socsim as ss
+    from socsim.report.outputs import check_outputs
+
+    soc = ss.platform(platform)
+    check_outputs({"--out": out}, [measurements, Path(soc.document.where)])
+    _progress(f"fitting {measurements}", quiet)
+    result = ss.calibrate(soc, unit, runtime, measurements=measurements, skip_bad=skip_bad, models=models)
+    result.save(out)
+    _print(str(result))
+
+
+@app.command()
+def measure(
+    models: Annotated[list[str], typer.Argument(help=".tflite and .onnx files.")],
+    out: Annotated[Path, typer.Option(help="The CSV table to write.")],
+    runtime: Annotated[
+        str | None,
+        typer.Option(help="litert (tflite-xnnpack), tflite-ruy, onnxruntime; several with commas. Absent: by format."),
+    ] = None,
+    threads: Annotated[str, typer.Option(help="Numbers of threads, with commas: 1,2,4.")] = "1",
+    platform: Annotated[
+        str | None, typer.Option("--platform", "-p", help="Platform that the rows are of; absent: the machine's name.")
+    ] = None,
+    name: Annotated[str | None, typer.Option(help="Network of the zoo that the one model is.")] = None,
+    repeats: Annotated[int, typer.Option(help="Blocks of runs.")] = 5,
+    seconds: Annotated[float, typer.Option(help="Least time of a block.")] = 0.4,
+    seed: Annotated[int, typer.Option(help="Of the inputs.")] = 0,
+    limit: Annotated[float, typer.Option(help="Seconds after which a model is given up.")] = 600.0,
+    recorded: Annotated[str | None, typer.Option(help="Date of the figures, YYYY-MM-DD; absent: today.")] = None,
+    append: Annotated[bool, typer.Option("--append", help="Keep the rows that the table has.")] = False,
+    folder: ModelFolder = None,
+    shape: Shape = None,
+    quiet: Quiet = False,
+) -> None:
+    """Run models on this machine, and write what they take as rows for `validate timing`. Exit 1 where one fails."""
+    import socsim as ss
+    from socsim.measuring.rows import earlier_text
+    from socsim.report.outputs import check_outputs
+
+    check_outputs({"--out": out}, map(Path, models))
+    if append:
+        earlier_text(out)  # a table that cannot be added to is refused before anything is measured
+    result = ss.measure(
+        models, runtimes=_listed(runtime), threads=_counts(threads), platform=platform, name=name, blocks=repeats,
+        seconds=seconds, seed=seed, shapes=_shapes(shape), folder=folder or out.parent, recorded=recorded, limit=limit,
+        tell=lambda text: _progress(text, quiet),
+    )  # fmt: skip
+    if result.rows:
+        result.to_csv(out, append=append)
+        _print(str(result))
+    for line in () if quiet else result.warnings:
+        _note(f"warning: {line}")
+    for line in result.faults:
+        _note(f"error: {line}")
+    if result.faults:
+        raise typer.Exit(1)
+
+
+@validate_app.command("energy")
+def validate_energy(
+    measurements: Annotated[Path, typer.Option(help="A CSV table of measurements (docs/accuracy.md has the columns).")],
+    idle_floors: Annotated[
+        Path | None, typer.Option(help="CSV of idle boards' power; absent: idle_floors.csv beside the table.")
+    ] = None,
+    busy_cores: Annotated[
+        Path | None, typer.Option(help="CSV of busy cores' power; absent: busy_cores.csv beside the table.")
+    ] = None,
+    skip_bad: Annotated[bool, typer.Option("--skip-bad", help="Leave rows with faults out, and say which.")] = False,
+    as_json: AsJson = False,
+    save: Annotated[Path | None, typer.Option(help="Write the coefficients that predictions of boards use.")] = None,
+    verbose: Annotated[bool, typer.Option("--verbose", "-v", help="Print the errors of each row too.")] = False,
+    quiet: Quiet = False,
+) -> None:
+    """Fit boards' energy and power without each workload in turn, and show how well that one is predicted."""
+    import socsim as ss
+    from socsim.report.outputs import check_outputs
+    from socsim.report.sinks import write_files
+
+    check_outputs(_given({"--save": save}), [measurements, *filter(None, (idle_floors, busy_cores))])
+    _progress(f"predicting {measurements}", quiet)
+    result = ss.validate_energy(measurements, idle_floors=idle_floors, busy_cores=busy_cores, skip_bad=skip_bad)
+    write_files({save: result.to_yaml()} if save else {})
+    _print(result.to_json() if as_json else str(result))
+    if verbose and not as_json:
+        _print("\n" + result.row_errors())
     if not quiet:
         for fault in result.comparison.skipped:
             _note(f"left out: {fault}")
@@ -300,9 +423,9 @@ def compare(
 @platforms_app.command("list")
 def platforms_list(as_json: AsJson = False) -> None:
     """List the platforms that ship with socsim."""
-    import socsim as ss
+    from socsim.soc.headings import headings
 
-    rows = [(p.name, p.file.title, ", ".join(p.units)) for p in map(ss.platform, ss.platforms())]
+    rows = [(heading.name, heading.title, ", ".join(heading.units)) for heading in headings()]
     _rows(["name", "title", "units"], rows, as_json, "socsim.platforms/1")
 
 
@@ -360,6 +483,26 @@ def platforms_check(
 def _counted(rows: Sequence[Provenance]) -> str:
     assumed = sum(row.source is None for row in rows)
     return f"{len(rows) - assumed} numbers with a source, {assumed} assumed"
+
+
+@platforms_app.command("host")
+def platforms_host(
+    name: Annotated[str | None, typer.Option(help="Name of the platform; absent: the machine's.")] = None,
+    out: Annotated[Path | None, typer.Option(help="Write a file instead of printing.")] = None,
+    no_measuring: Annotated[
+        bool, typer.Option("--no-measuring", help="Take what the system tells; count no clock, move no memory.")
+    ] = False,
+) -> None:
+    """Describe this machine as a platform file: cores, caches, clocks, memory, each with its origin."""
+    import socsim as ss
+    from socsim.report.outputs import check_outputs
+    from socsim.report.sinks import write_files
+
+    check_outputs(_given({"--out": out}))
+    text = ss.describe_host(name, measured=not no_measuring)
+    if out is None:
+        _print(text)
+    write_files({out: text} if out else {})
 
 
 @workloads_app.command("list")
@@ -430,6 +573,18 @@ def _pairs(values: Sequence[str] | None, option: str) -> dict[str, str]:
     return pairs
 
 
+def _listed(text: str | None) -> list[str]:
+    return [word.strip() for word in text.split(",")] if text else []
+
+
+def _counts(text: str) -> list[int]:
+    words = _listed(text)
+    if not words or not all(word.isascii() and word.isdigit() and len(word) <= _DIGITS for word in words):
+        msg = f"--threads {text!r}: write whole numbers with commas, such as 1,2,4"
+        raise UsageError(msg)
+    return list(map(int, words))
+
+
 _DIGITS = 10
 """Digits of a dimension; tensors have 2**31 elements at most."""
 
@@ -478,11 +633,17 @@ def _progress(text: str, quiet: bool) -> None:
 def _with_text_roofline(args: Sequence[str]) -> list[str]:
     """Return arguments in which `--roofline` without a file asks for text: no option of the parser may lack a value."""
     made: list[str] = []
-    for i, text in enumerate(args):
+    for text, following in zip(args, [*args[1:], ""], strict=True):
         made.append(text)
-        if text == "--roofline" and (i + 1 == len(args) or args[i + 1].startswith("-")):
+        if text == "--roofline" and not _is_figure(following):
             made.append(str(_AS_TEXT))
     return made
+
+
+def _is_figure(text: str) -> bool:
+    """Whether what follows `--roofline` is a file to draw: it has a suffix of letters that no network has."""
+    suffix = Path(text).suffix[1:]
+    return suffix.isalpha() and suffix.lower() not in _NETWORKS and not text.startswith("-")
 
 
 def main() -> None:

@@ -6,6 +6,7 @@ from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import TYPE_CHECKING
 
+from socsim.cost.families import kernel_class
 from socsim.cost.system_cache import through_cache
 from socsim.engine.burst_network import Region
 from socsim.engine.fabric import Fabric
@@ -19,12 +20,14 @@ from socsim.schedule.tiles import in_tiles
 from socsim.soc.schema import SensingHub
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Sequence
 
+    from socsim.cost.corrections import Correction
     from socsim.cost.system_cache import Kept
     from socsim.cost.work import Kernel, Phase, Work
     from socsim.schedule.tasks import Task
     from socsim.soc.platform import Platform
+    from socsim.soc.runtimes import Runtime
 
 
 @dataclass(frozen=True)
@@ -34,15 +37,23 @@ class Prepared:
     Args:
         plan: units, tasks and memories.
         costs: Work and energy of each task.
+        correction: what a calibration changes in the times of the costs; None: nothing.
     """
 
     plan: Plan
     costs: tuple[Cost, ...]
+    correction: Correction | None = None
+
+    def corrected(self, correction: Correction) -> Prepared:
+        """Return the same plan and costs with a calibration."""
+        return replace(self, correction=correction)
 
     @cached_property
     def fabric(self) -> Fabric:
         """What the units share."""
-        return Fabric(self.plan.platform, self.plan.cores)
+        units = self.plan.platform.units.items()
+        slow = {n: self.correction.ports for n, u in units if u.kind == self.correction.kind} if self.correction else {}
+        return Fabric(self.plan.platform, self.plan.cores, slow)
 
     def jobs(self, detail: str) -> tuple[Job, ...]:
         """Return what the engine runs at a level of detail."""
@@ -57,7 +68,8 @@ class Prepared:
 
     @cached_property
     def _jobs(self) -> tuple[Job, ...]:
-        return _jobs(self.plan, self.costs)
+        made = _jobs(self.plan, self.costs)
+        return made if self.correction is None else _corrected(self.plan, self.costs, made, self.correction)
 
     @cached_property
     def _located(self) -> tuple[Job, ...]:
@@ -74,7 +86,7 @@ def prepare(plan: Plan) -> Prepared:
     """Return a plan with its costs; kernels that repeat in a network are costed once."""
     known: dict[tuple[str, Same, tuple[Kept, ...]], Cost] = {}
     costs = []
-    every = kept_by_task(plan.tasks, plan.memory, plan.platform, plan.runtimes, plan.batch)
+    every = kept_by_task(plan.tasks, plan.memory, plan.platform, plan.batch)
     for task, kernel, kept in zip(plan.tasks.tasks, _kernels(plan), every, strict=True):
         key = task.unit, Same(kernel), kept
         if key not in known:
@@ -122,12 +134,11 @@ def _jobs(plan: Plan, costs: tuple[Cost, ...]) -> tuple[Job, ...]:
     jobs = []
     hz = {unit: plan.platform.unit_hz(unit) for unit in plan.runtimes}
     woken: set[str] = set()
-    previous: str | None = None
-    for task, cost in zip(plan.tasks.tasks, costs, strict=True):
+    for task, cost, overhead in zip(plan.tasks.tasks, costs, overheads(plan), strict=True):
         runtime = plan.runtimes[task.unit]
         before = plan.tasks.before[task.position]
         handed_over = any(plan.tasks.tasks[b].unit != task.unit for b in before)
-        dispatch = runtime.per_operator.value + (runtime.submit.value if previous != task.unit else 0)
+        dispatch = runtime.per_operator.value * overhead.kernels + runtime.submit.value * overhead.is_submitted
         sync = (runtime.handover.value if handed_over else 0) + _wake_ps(plan.platform, task.unit, woken)
         work = cost.work
         jobs.append(
@@ -141,8 +152,55 @@ def _jobs(plan: Plan, costs: tuple[Cost, ...]) -> tuple[Job, ...]:
                 after=before,
             )
         )
-        previous = task.unit
     return tuple(jobs)
+
+
+@dataclass(frozen=True, slots=True)
+class Overhead:
+    """What the host does for a task.
+
+    Args:
+        kernels: how many it hands over.
+        is_submitted: whether a run of consecutive tasks of its unit begins with it.
+    """
+
+    kernels: int
+    is_submitted: bool
+
+
+def overheads(plan: Plan) -> list[Overhead]:
+    """Return what the host does for each task."""
+    tasks = plan.tasks.tasks
+    before = [None, *(task.unit for task in tasks)]
+    counts = [plan.runtimes[t.unit].dispatches_of(t.root.type, len(t.inputs), len(t.outputs)) for t in tasks]
+    return [Overhead(n, task.unit != unit) for task, unit, n in zip(tasks, before, counts, strict=False)]
+
+
+def _corrected(plan: Plan, costs: Sequence[Cost], jobs: Sequence[Job], correction: Correction) -> tuple[Job, ...]:
+    """Return jobs with the times that a calibration gives them; equal phases stay one object."""
+    known: dict[tuple[Same, float], tuple[Phase, ...]] = {}
+    made = []
+    for job, cost, overhead in zip(jobs, costs, overheads(plan), strict=True):
+        at_home = plan.platform.unit(job.unit).kind == correction.kind
+        factor = correction.compute(kernel_class(cost.kernel, at_home=at_home), plan.cores[job.unit])
+        key = Same(job.phases), factor
+        if key not in known:
+            known[key] = tuple(replace(p, compute_cycles=round(p.compute_cycles * factor)) for p in job.phases)
+        moved = replace(job, phases=known[key])
+        made.append(_host_times(moved, cost, plan.runtimes[job.unit], overhead, correction) if at_home else moved)
+    return tuple(made)
+
+
+def _host_times(job: Job, cost: Cost, runtime: Runtime, overhead: Overhead, correction: Correction) -> Job:
+    """Return a job with the host's times, set-up and barriers as a calibration has them."""
+    set_up, barriers = (cost.work.setup_ps, cost.work.sync_ps) if cost.work else (0, 0)
+    each = correction.operator_ps(runtime.per_operator.value) * overhead.kernels
+    once = correction.inference_ps(runtime.submit.value) * overhead.is_submitted
+    return replace(
+        job,
+        dispatch_ps=each + once + round(set_up * correction.setup),
+        sync_ps=job.sync_ps - barriers + round(barriers * correction.setup),
+    )
 
 
 def _regions(plan: Plan, task: Task) -> dict[str, tuple[Region, ...]]:

@@ -7,13 +7,16 @@ network, platform and options alone, and all three are immutable.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
+from socsim.cost.corrections import correction_for
 from socsim.cost.model import Access, UnitContext
 from socsim.cost.models import cost_model
 from socsim.costing import prepare
-from socsim.engine.simulation import Stream, analyse, simulate
+from socsim.engine.closed_form import analyse
+from socsim.engine.simulation import Stream, simulate
+from socsim.engine.stretches import simulate_in_stretches
 from socsim.errors import UsageError, did_you_mean, misuse, shown
 from socsim.memo import Same
 from socsim.quantities import Bandwidth
@@ -29,9 +32,12 @@ from socsim.workload.weights import StatedSparsity
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+    from pathlib import Path
 
+    from socsim.cost.corrections import Correction
     from socsim.cost.model import CostModel
     from socsim.costing import Prepared
+    from socsim.engine.simulation import Outcome
     from socsim.records import RunRecord
     from socsim.schedule.placement import Placed
     from socsim.schedule.tasks import TaskGraph
@@ -56,6 +62,7 @@ class Options:
             apart) or "burst" (every access to a memory, DRAM bank by bank).
         background: bytes a second that other units read meanwhile, by unit name.
         sparsity: "2:4", or the share of weights that are zero; None: as the network's constants have them.
+        correction: a calibration to apply; None: structure and datasheet numbers alone.
     """
 
     runtime: str | Runtime | None = None
@@ -67,6 +74,7 @@ class Options:
     detail: str = "transaction"
     background: Mapping[str, str] = field(default_factory=dict)
     sparsity: str | float | None = None
+    correction: Correction | None = None
 
 
 def run_graph(graph: Graph, platform: Platform, options: Options) -> RunRecord:
@@ -82,21 +90,57 @@ def simulate_graph(graph: Graph, platform: Platform, options: Options) -> Result
         UnsupportedOperatorError: operators without a kernel on any allowed unit.
         InfeasibleError: no memory has room, or the forced unit can run none of the arithmetic.
     """
+    prepared = prepare_graph(graph, platform, options)
+    background = _background(platform, options.background)
+    jobs, fabric = prepared.jobs(options.detail), prepared.fabric
+    outcome: Outcome
+    if options.detail == "analytic":
+        outcome = analyse(jobs, fabric)
+    elif options.detail != "burst" and not background:
+        outcome = simulate_in_stretches(jobs, fabric)
+    else:
+        streams = [Stream(u, platform.unit(u).activations[-1], rate) for u, rate in background.items()]
+        outcome = simulate(jobs, fabric, streams, bursts=options.detail == "burst")
+    together = prepared.tiles_in_one if options.detail == "tile" else 1
+    conditions = Conditions(options.detail, background, together, options.correction)
+    return Result(prepared.plan, prepared.costs, outcome, conditions)
+
+
+def calibrated(platform: Platform, options: Options, file: Path | None = None) -> Options:
+    """Return options with what measurements say of the unit and runtime that they choose.
+
+    Args:
+        platform: where the network runs.
+        options: of the run.
+        file: a calibration to use; None: that which ships, or stands beside the platform's file.
+
+    Raises:
+        UsageError: as for a run; and a file that holds no fit of that unit and runtime.
+        PlatformError: a file with faults.
+    """
+    first, runtime = preferred_runtime(platform, options)
+    unit = platform.unit(first)
+    cluster = unit.cluster if isinstance(unit, CpuCluster) else None
+    return replace(options, correction=correction_for(platform, unit.kind, cluster, runtime, file))
+
+
+def prepare_graph(graph: Graph, platform: Platform, options: Options) -> Prepared:
+    """Return a run up to the point where time begins: plan, costs, and the calibration to apply.
+
+    Raises:
+        UsageError, UnsupportedOperatorError, InfeasibleError: as for a run.
+    """
     choice = _choose(graph, platform, options)
     key = (
         "prepared", Same(platform), choice.units, choice.is_forced, tuple(choice.cores.items()), choice.batch,
         choice.sparsity,
     )  # fmt: skip
-    prepared: Prepared = choice.graph.memo.get(key, lambda: prepare(_plan(platform, choice)))
-    background = _background(platform, options.background)
-    jobs, fabric = prepared.jobs(options.detail), prepared.fabric
-    if options.detail == "analytic":
-        outcome = analyse(jobs, fabric)
-    else:
-        streams = [Stream(u, platform.unit(u).activations[-1], rate) for u, rate in background.items()]
-        outcome = simulate(jobs, fabric, streams, bursts=options.detail == "burst")
-    together = prepared.tiles_in_one if options.detail == "tile" else 1
-    return Result(prepared.plan, prepared.costs, outcome, Conditions(options.detail, background, together))
+    plain: Prepared = choice.graph.memo.get(key, lambda: prepare(_plan(platform, choice)))
+    correction = options.correction
+    if correction is None:
+        return plain
+    corrected: Prepared = choice.graph.memo.get((*key, correction), lambda: plain.corrected(correction))
+    return corrected
 
 
 # --- choosing units -----------------------------------------------------------------------------------
@@ -136,7 +180,8 @@ def make_plan(graph: Graph, platform: Platform, options: Options) -> Plan:
 
 def _choose(graph: Graph, platform: Platform, options: Options) -> _Choice:
     first, runtime = preferred_runtime(platform, options)
-    units = candidates(platform, unit_order(platform, options), {first: runtime})
+    order = unit_order(platform, options)
+    units = candidates(platform, order, {first: runtime} | _fallbacks(platform, runtime, order[1:]))
     return _Choice(
         at_precision(graph, options.precision),
         options.precision,
@@ -170,8 +215,13 @@ def _plan(platform: Platform, choice: _Choice) -> Plan:
 
 
 def _tasks(graph: Graph, units: Sequence[Candidate], is_forced: bool) -> tuple[Sequence[Placed], TaskGraph]:
+    """Return where operators go, and the tasks that they form; platforms that place them alike share the tasks."""
     placed = place(graph, units, forced=is_forced)
-    return placed, build_tasks(graph, placed, {c.name: c.runtime for c in units})
+    where = tuple((here.unit, here.dtype) for here in placed)
+    used = {unit for unit, _ in where}
+    runtimes = {c.name: c.runtime for c in units if c.name in used}
+    key = "fused", where, tuple((name, Same(runtime)) for name, runtime in runtimes.items())
+    return placed, graph.memo.get(key, lambda: build_tasks(graph, placed, runtimes))
 
 
 def unit_order(platform: Platform, options: Options) -> list[str]:
@@ -199,6 +249,12 @@ def preferred_runtime(platform: Platform, options: Options) -> tuple[str, Runtim
     chosen = options.runtime if isinstance(options.runtime, Runtime) else named_runtime(options.runtime)
     _check_runtime(platform, first, chosen)
     return first, chosen
+
+
+def _fallbacks(platform: Platform, runtime: Runtime, units: Sequence[str]) -> dict[str, Runtime]:
+    """Return the runtimes of the units that take what the preferred one's has no kernel for, where it names them."""
+    named = {unit: runtime.fallback_for(platform.unit(unit).kind) for unit in units}
+    return {unit: named_runtime(name) for unit, name in named.items() if name is not None}
 
 
 def _find_unit(platform: Platform, wanted: str, cluster: str | None) -> str:
@@ -274,7 +330,7 @@ def _models(
         c.name: cost_model(
             UnitContext(
                 c.name, platform.unit(c.name), platform.unit_hz(c.name), cores[c.name], c.runtime,
-                tasks.constant_bytes(c.name, c.runtime), tasks.nests(c.name, batch),
+                tasks.constant_bytes(c.name), tasks.nests(c.name, batch),
                 _accesses(platform, c.name, cores[c.name]),
             )
         )

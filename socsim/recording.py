@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from socsim.cost.audit import audit
 from socsim.cost.energy import EnergyModel
 from socsim.cost.explain import dispatch_words, energy_words, lever_words, work_words
+from socsim.cost.families import kernel_class
 from socsim.quantities import PS_PER_S, format_si, format_time
 from socsim.records import (
     EnergyAccount,
@@ -22,8 +23,8 @@ from socsim.records import (
     UnitRecord,
 )
 from socsim.schedule.cascades import stripes_by_task
+from socsim.schedule.kernels import KernelMaker, Residence
 from socsim.schedule.precision import PRECISIONS
-from socsim.schedule.tasks import KernelMaker, Residence
 from socsim.schedule.tiles import MOST_TILES
 from socsim.soc.usage import idle_changes
 from socsim.version import __version__
@@ -31,6 +32,7 @@ from socsim.version import __version__
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
+    from socsim.cost.corrections import Correction
     from socsim.cost.energy import TaskEnergy
     from socsim.cost.memory_plan import MemoryPlan
     from socsim.cost.model import CostModel
@@ -69,9 +71,7 @@ class Plan:
         places = {key: place.memory for key, place in self.memory.places.items()}
         valued = [name for name, model in self.models.items() if model.reads_weight_values]
         residence = Residence(places, stripes_by_task(self.cascades), self._spare)
-        return KernelMaker(
-            self.graph, self.runtimes, residence, self.tasks.storage, self.batch, valued=valued, stated=self.sparsity
-        )
+        return KernelMaker(self.tasks, residence, self.batch, valued=valued, stated=self.sparsity)
 
     def _spare(self, task: Task) -> int:
         """Return the bytes that a task's constants could use on chip while it runs."""
@@ -101,11 +101,13 @@ class Conditions:
         detail: level of detail.
         background: bytes a second that other units read meanwhile, by unit.
         tiles_in_one: tiles that a step of the timeline stands for at most.
+        correction: the calibration of its times.
     """
 
     detail: str
     background: Mapping[str, int]
     tiles_in_one: int = 1
+    correction: Correction | None = None
 
 
 class Result:
@@ -127,6 +129,16 @@ class Result:
         """Energy in picojoules."""
         return sum(account.energy_pj for account in self._recorder.energy)
 
+    @property
+    def energy_accounts(self) -> tuple[EnergyAccount, ...]:
+        """The accounts that add up to it."""
+        return self._recorder.energy
+
+    @cached_property
+    def cycle_energy_pj(self) -> int:
+        """What busy cycles have in the units' accounts, whatever they compute."""
+        return sum(cost.energy.cycles for cost in self._recorder.costs if cost.energy)
+
     @cached_property
     def record(self) -> RunRecord:
         """Everything that the run leaves behind."""
@@ -147,6 +159,7 @@ class _Recorder:
 
     def record(self) -> RunRecord:
         plan, graph, platform = self.plan, self.plan.graph, self.plan.platform
+        correction = self.conditions.correction
         operators = tuple(self._operator(op) for op in graph.operators)
         return RunRecord(
             version=__version__,
@@ -178,6 +191,9 @@ class _Recorder:
             platform_numbers=platform.numbers,
             notes=graph.notes,
             warnings=self._warnings(),
+            calibration=correction.origin if correction else None,
+            calibrated=correction is not None and correction.is_own,
+            calibration_error=correction.error if correction else None,
         )
 
     def _clock_settings(self) -> set[tuple[str, str]]:
@@ -273,7 +289,23 @@ class _Recorder:
             *cost.work.terms,
             *work_words(cost.kernel, cost.work, self.plan.platform.unit_hz(task.unit)),
             *dispatch_words(times.dispatch_ps, cost.work.setup_ps, self.plan.runtimes[task.unit].name),
+            *self._calibration_words(task),
             *(energy_words(cost.energy) if cost.energy else ()),
+        )
+
+    def _calibration_words(self, task: Task) -> tuple[str, ...]:
+        """Say what the calibration makes of a task's times."""
+        correction = self.conditions.correction
+        if correction is None:
+            return ()
+        at_home = self.plan.platform.unit(task.unit).kind == correction.kind
+        kind = kernel_class(self.costs[task.position].kernel, at_home=at_home)
+        factor, host = correction.compute(kind, self.plan.cores[task.unit]), self.plan.runtimes[task.unit]
+        each = correction.operator_ps(host.per_operator.value) if at_home else host.per_operator.value
+        ports = f", time at the port x {correction.ports:.3g}" if at_home and correction.ports != 1 else ""
+        return (
+            f"calibration ({correction.origin}): compute x {factor:.3g} as {kind.family} in {kind.width}{ports}, "
+            f"{format_time(each)} of the host for each kernel",
         )
 
     def _levers(self, task: Task) -> tuple[str, ...]:
@@ -459,10 +491,19 @@ class _Recorder:
             *self._type_warnings(), *self._clock_warnings(), *self._background_warnings(), *self._sparsity_warnings(),
             *self._tile_warnings(), *self._audit_warnings(), *self._idle_changes(),
         ]  # fmt: skip
-        lines.append("uncalibrated: structure and datasheet numbers alone, no error range is known for this platform")
+        lines += self._calibration_warnings()
         if self.outcome.makespan_ps == 0:
             lines.append("the run took no time: the network has no operators that cost anything")
         return tuple(lines)
+
+    def _calibration_warnings(self) -> list[str]:
+        """Say where the times are not calibrated on what runs here."""
+        correction = self.conditions.correction
+        if correction is None:
+            return ["uncalibrated: structure and datasheet numbers alone, no error range is known for this platform"]
+        if not correction.is_own:
+            return [f"not measured here: times follow {correction.origin}, and no error range is known"]
+        return []
 
     def _type_warnings(self) -> list[str]:
         """Say in which type operators compute where a precision was asked for."""

@@ -189,6 +189,12 @@ class RunRecord:
     platform_numbers: int
     notes: tuple[str, ...]
     warnings: tuple[str, ...]
+    calibration: str | None = None
+    """What the calibration of the times was fitted to; absent: structure and datasheet numbers alone."""
+    calibrated: bool = False
+    """Whether that was this platform's unit with this runtime, and not relatives of it."""
+    calibration_error: float | None = None
+    """Mean error of predictions of networks that were left out of that fit."""
 
 
 # --- static analysis ----------------------------------------------------------------------------------

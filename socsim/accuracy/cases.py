@@ -5,12 +5,14 @@ from __future__ import annotations
 from dataclasses import dataclass
 from difflib import get_close_matches
 from functools import cache
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from socsim.accuracy.table import is_in_zoo
 from socsim.accuracy.vocabulary import LANGUAGE_REASON, undescribed
 from socsim.errors import SocsimError, WorkloadError
-from socsim.soc.library import platform_names
+from socsim.schedule.precision import PRECISIONS
+from socsim.soc.library import SUFFIXES, platform_names
 from socsim.soc.loader import load_platform
 from socsim.soc.runtimes import runtime, runtime_names
 from socsim.soc.schema import CpuCluster
@@ -46,14 +48,16 @@ class Case:
     """One question to the model; measurements of other boards, versions and dates ask the same one.
 
     Args:
-        platform: name of the platform.
+        platform: name of the platform, or its file.
         unit: kind of the unit that operators go to.
         shares: the cores that work together, fastest cluster first.
         runtime: name of the runtime.
-        workload: name of the network.
+        workload: name of the network, or its file.
         request: its form, the shape of its first input above all.
-        precision: types of weights and activations.
+        precision: types of weights and activations; a file has its own.
         batch: inferences together.
+        group: unit, cluster and runtime as the table names them: what a calibration holds for.
+        in_stream: whether a rate is asked of a runtime whose frames follow one another without a gap.
     """
 
     platform: str
@@ -64,6 +68,8 @@ class Case:
     request: Request
     precision: str
     batch: int
+    group: tuple[str, str, str]
+    in_stream: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,7 +92,8 @@ def question(row: Measurement) -> Question:
     reason = _reason(row)
     if reason is not None:
         return Question(None, reason)
-    soc = platform_of(row.platform)
+    platform = str(row.platform_file or row.platform)
+    soc = platform_of(platform)
     if isinstance(soc, str):
         return Question(None, soc)
     found = _runtime(soc, row)
@@ -101,10 +108,14 @@ def question(row: Measurement) -> Question:
     shape = _shape(row.input_shape)
     if shape is None:
         return Question(None, f"input shape {row.input_shape!r} is not one of dimensions such as 1x3x224x224")
-    workload, request = _form(row.workload, row.runtime, shape)
-    return Question(
-        Case(row.platform, kind, shares, name, workload, request, row.precision, row.batch or 1), None, note
-    )
+    if row.model_file is None:
+        workload, request = _form(row.workload, row.runtime, shape)
+    else:
+        workload, request = str(row.model_file), AS_NAMED
+    group = (row.unit, row.cluster, row.runtime)
+    in_stream = row.metric == "throughput" and runtime(name).streams
+    case = Case(platform, kind, shares, name, workload, request, row.precision, row.batch or 1, group, in_stream)
+    return Question(case, None, note)
 
 
 def _reason(row: Measurement) -> str | None:
@@ -115,14 +126,26 @@ def _reason(row: Measurement) -> str | None:
         return "peak memory of a process is not predicted"
     if row.batch is None:
         return "the source does not say how many inferences go together"
-    if row.platform not in platform_names():
+    if row.platform_file is None and row.platform not in platform_names():
         return undescribed().platforms.get(row.platform, "no platform file")
-    return None if is_in_zoo(row.workload) else undescribed().workloads.get(row.workload)
+    return None if row.model_file or is_in_zoo(row.workload) else undescribed().workloads.get(row.workload)
+
+
+def platform_of(name: str) -> Platform | str:
+    """Return a platform by its name or file, or what is wrong with the file; a file that changed is read again."""
+    return _platform_of(name, _stamp(name) if Path(name).suffix in SUFFIXES else None)
+
+
+def _stamp(file: str) -> tuple[int, int] | None:
+    try:
+        status = Path(file).stat()
+    except OSError:
+        return None
+    return status.st_mtime_ns, status.st_size
 
 
 @cache
-def platform_of(name: str) -> Platform | str:
-    """Return a platform that ships, or what is wrong with its file."""
+def _platform_of(name: str, _: tuple[int, int] | None) -> Platform | str:
     try:
         return load_platform(name)
     except SocsimError as error:
@@ -146,11 +169,20 @@ def _runtime(soc: Platform, row: Measurement) -> tuple[str, str, str | None] | N
     kinds = [kind for kind in kinds if kind in present]
     for kind in kinds:
         if row.runtime in _drivers(kind):
-            return kind, _drivers(kind)[row.runtime], None
+            return _taking(kind, _drivers(kind)[row.runtime], row.precision)
     if not kinds:
         return None
     nearest = _relative(soc, kinds[0], row.runtime)
     return kinds[0], nearest, f"runtime {row.runtime!r} has no description; its nearest relative {nearest!r} stands in"
+
+
+def _taking(kind: str, name: str, precision: str) -> tuple[str, str, str | None]:
+    """Return a kind of unit and its runtime, or the CPU's that takes over where that one has not the row's types."""
+    stack = runtime(name)
+    fallback, (_, activations) = stack.fallback_for("cpu"), PRECISIONS[precision]
+    if fallback is None or activations.value in stack.executes:
+        return kind, name, None
+    return "cpu", fallback, f"{name} takes no {activations.value}: {fallback} computes on the CPU"
 
 
 def _relative(soc: Platform, kind: str, name: str) -> str:

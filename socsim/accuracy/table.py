@@ -8,6 +8,8 @@ import math
 import re
 from dataclasses import dataclass
 from functools import cache
+from pathlib import Path
+from types import MappingProxyType
 from typing import TYPE_CHECKING
 
 from socsim.accuracy.vocabulary import (
@@ -27,10 +29,11 @@ from socsim.workload.zoo.catalogue import find
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
-    from pathlib import Path
 
 LARGEST_TABLE = 64_000_000
 """Bytes; 130,000 rows like those of public tables."""
+_MODEL_SUFFIXES = frozenset({".tflite", ".onnx", ".param"})
+_NO_PLATFORMS: Mapping[str, Path] = MappingProxyType({})
 _MOST = 1_000_000
 """Cores, or inferences in a batch; anything larger is no count."""
 
@@ -56,6 +59,10 @@ class Measurement:
         unit_of_value: ms, FPS, mJ, …
         board: what the chip was on.
         recorded: date of the figure.
+        conditions: how it was measured, in the source's words.
+        source_repo: repository that published it.
+        platform_file: file of a platform that does not ship.
+        model_file: file of a workload that is no network of the zoo.
     """
 
     line: int
@@ -74,6 +81,10 @@ class Measurement:
     unit_of_value: str
     board: str
     recorded: str
+    conditions: str = ""
+    source_repo: str = ""
+    platform_file: Path | None = None
+    model_file: Path | None = None
 
     @property
     def scale(self) -> float:
@@ -101,18 +112,27 @@ class MeasurementTable:
     faults: tuple[str, ...]
 
 
-def read_measurements(path: Path, *, skip_bad: bool = False) -> MeasurementTable:
+def read_measurements(
+    path: Path,
+    *,
+    skip_bad: bool = False,
+    platforms: Mapping[str, Path] = _NO_PLATFORMS,
+    models: Path | None = None,
+) -> MeasurementTable:
     """Read a table of measurements.
 
     Args:
         path: a CSV file with the columns of `vocabulary.REQUIRED`; further ones are read where they are known.
         skip_bad: leave rows with faults out instead of refusing the file; columns that are missing are always
             refused.
+        platforms: files of platforms that do not ship, or that replace one that does, by name.
+        models: folder that workloads which are files start from; the table's own where None.
 
     Raises:
         MeasurementError: the file cannot be read, has faults, or no row; all faults with their lines.
     """
     lines = csv.reader(io.StringIO(_text(path), newline=""), strict=True)
+    places = _Places(platforms, models or path.parent)
     rows: list[Measurement] = []
     faults: list[str] = []
     columns: list[str] | None = None
@@ -120,7 +140,7 @@ def read_measurements(path: Path, *, skip_bad: bool = False) -> MeasurementTable
         if columns is None:
             columns = _header(cells, path)
         elif cells:
-            found = _row(line, columns, cells)
+            found = _row(line, columns, cells, places)
             if isinstance(found, Measurement):
                 rows.append(found)
             else:
@@ -172,28 +192,41 @@ def _header(cells: list[str], path: Path) -> list[str]:
 # --- one row ------------------------------------------------------------------------------------------
 
 
-def _row(line: int, columns: Sequence[str], cells: Sequence[str]) -> Measurement | list[str]:
+@dataclass(frozen=True, slots=True)
+class _Places:
+    """Where names lead that are not socsim's own: to files of platforms, and to a folder of models."""
+
+    platforms: Mapping[str, Path]
+    models: Path
+
+    def model(self, workload: str) -> Path | None:
+        """Return the file that a workload is, which may not exist; None for a name."""
+        return self.models / workload if is_model_file(workload) else None
+
+
+def _row(line: int, columns: Sequence[str], cells: Sequence[str], places: _Places) -> Measurement | list[str]:
     """Return the measurement of a row, or what is wrong with it."""
     if len(cells) != len(columns):
         return [f"has {len(cells)} cells for {len(columns)} columns; quote cells that hold commas"]
     row = {name: cell.strip() for name, cell in zip(columns, cells, strict=True)}
     row = dict.fromkeys(OPTIONAL, "") | row
-    faults = list(_faults(row))
+    faults = list(_faults(row, places))
     if faults:
         return faults
     texts = {name: row[name] for name in _TEXTS}
     return Measurement(
-        line=line, cores=_whole(row["cores"]), batch=_whole(row["batch"]), value=float(row["value"]), **texts
+        line=line, cores=_whole(row["cores"]), batch=_whole(row["batch"]), value=float(row["value"]),
+        platform_file=places.platforms.get(row["platform"]), model_file=places.model(row["workload"]), **texts,
     )  # fmt: skip
 
 
 _TEXTS = (
     "platform", "unit", "cluster", "runtime", "runtime_version", "workload", "input_shape", "precision", "metric",
-    "unit_of_value", "board", "recorded",
+    "unit_of_value", "board", "recorded", "conditions", "source_repo",
 )  # fmt: skip
 
 
-def _faults(row: Mapping[str, str]) -> Iterator[str]:
+def _faults(row: Mapping[str, str], places: _Places) -> Iterator[str]:
     yield from (f"{name} is empty; write it" for name in ("platform", "runtime", "workload") if not row[name])
     yield from _word("unit", row["unit"], UNITS)
     yield from _word("precision", row["precision"], (*PRECISIONS, *LANGUAGE_PRECISIONS))
@@ -204,8 +237,12 @@ def _faults(row: Mapping[str, str]) -> Iterator[str]:
     for name in ("cores", "batch"):
         if row[name] and _whole(row[name]) is None:
             yield f"{name} is {shown(row[name])}; write a whole number from 1 up, or leave it empty"
-    yield from _platform_faults(row["platform"])
-    if row["metric"] not in LANGUAGE_METRICS:
+    if row["platform"] not in places.platforms:
+        yield from _platform_faults(row["platform"], places.platforms)
+    file = places.model(row["workload"])
+    if file is not None:
+        yield from _file_faults(row["workload"], file)
+    elif row["metric"] not in LANGUAGE_METRICS:
         yield from _workload_faults(row["workload"])
 
 
@@ -237,10 +274,16 @@ def _known_platforms() -> frozenset[str]:
     return frozenset({*platform_names(), *undescribed().platforms})
 
 
-def _platform_faults(name: str) -> Iterator[str]:
+def _platform_faults(name: str, own: Mapping[str, Path]) -> Iterator[str]:
     if name and name not in _known_platforms():
-        hint = did_you_mean(name, _known_platforms(), "`socsim platforms list` shows what there is.")
+        otherwise = "`socsim platforms list` shows what there is; `--platforms FILE` adds your own."
+        hint = did_you_mean(name, {*_known_platforms(), *own}, otherwise)
         yield f"platform {shown(name)} is not known.{hint}"
+
+
+def _file_faults(name: str, file: Path) -> Iterator[str]:
+    if not file.is_file():
+        yield f"workload {shown(name)}: no such file in {file.parent}; put it there, or name its folder with `--models`"
 
 
 def _workload_faults(name: str) -> Iterator[str]:
@@ -261,3 +304,8 @@ def is_in_zoo(name: str) -> bool:
         return find(name) is not None
     except WorkloadError:  # a network that cannot take the form; its rows say why they are refused
         return True
+
+
+def is_model_file(workload: str) -> bool:
+    """Whether a workload is a file, and no network of the zoo."""
+    return Path(workload).suffix in _MODEL_SUFFIXES

@@ -34,6 +34,7 @@ class RowResult:
         row: the measurement.
         predicted: in the measurement's unit; None with a reason where there is none.
         error: predicted / measured - 1.
+        uncalibrated: prediction by structure and datasheet numbers alone, in the measurement's unit.
         calibrated: whether parameters fitted to this platform, unit and runtime were used.
         reason: why there is no prediction.
         note: what the prediction assumes that the row does not say.
@@ -42,6 +43,7 @@ class RowResult:
     row: Measurement
     predicted: float | None
     error: float | None
+    uncalibrated: float | None
     calibrated: bool
     reason: str | None
     note: str | None
@@ -99,6 +101,21 @@ class Totals:
 
 
 @dataclass(frozen=True)
+class Answers:
+    """What the model says to a table.
+
+    Args:
+        questions: what becomes of each row, by line.
+        predictions: by case.
+        detail: level of detail of the runs.
+    """
+
+    questions: Mapping[int, Question]
+    predictions: Mapping[Case, Prediction]
+    detail: str
+
+
+@dataclass(frozen=True)
 class TimingComparison:
     """Predictions against a table of measurements.
 
@@ -119,31 +136,60 @@ class TimingComparison:
     skipped: tuple[str, ...]
 
 
-def validate(table: MeasurementTable, *, detail: str = "transaction", processes: int = 1) -> TimingComparison:
-    """Predict every row of a table, and compare.
+def answers(
+    table: MeasurementTable,
+    *,
+    detail: str = "transaction",
+    processes: int = 1,
+    calibrated: bool = True,
+    anatomies: bool = False,
+) -> Answers:
+    """Return what the model says to every row of a table.
 
     Args:
         table: measurements.
         detail: level of detail of the runs.
         processes: how many share the work; see `predictions.predict`.
+        calibrated: whether to apply the calibrations that ship, or stand beside a platform's file.
+        anatomies: whether to return what the times consist of.
     """
     questions = {row.line: question(row) for row in table.rows}
-    predictions = predict((q.case for q in questions.values() if q.case), detail=detail, processes=processes)
-    results = {row.line: _result(row, questions[row.line], predictions) for row in table.rows}
+    cases = (q.case for q in questions.values() if q.case)
+    found = predict(cases, detail=detail, processes=processes, calibrated=calibrated, anatomies=anatomies)
+    return Answers(questions, found, detail)
+
+
+def compare(table: MeasurementTable, given: Answers) -> TimingComparison:
+    """Return every row of a table beside its prediction, with the errors of groups.
+
+    Args:
+        table: measurements.
+        given: what the model says to them.
+    """
+    results = {row.line: _result(row, given.questions[row.line], given.predictions) for row in table.rows}
     found = sorted((_group(group, results) for group in groups(table.rows)), key=_worst_first)
     rows = tuple(results.values())
-    return TimingComparison(table.name, detail, rows, tuple(found), _totals(rows, found), table.faults)
+    return TimingComparison(table.name, given.detail, rows, tuple(found), _totals(rows, found), table.faults)
 
 
 def _result(row: Measurement, asked: Question, predictions: Mapping[Case, Prediction]) -> RowResult:
     if asked.case is None:
-        return RowResult(row, None, None, False, asked.reason, None)
+        return RowResult(row, None, None, None, False, asked.reason, None)
     prediction = predictions[asked.case]
     value = prediction.value(row.metric, asked.case.batch)
     if value is None:
-        return RowResult(row, None, None, False, prediction.reason or "the run takes no time", asked.note)
+        return RowResult(row, None, None, None, False, prediction.reason or "the run takes no time", asked.note)
     predicted = value / row.scale
-    return RowResult(row, predicted, predicted / row.value - 1, prediction.is_calibrated, None, asked.note)
+    plain = prediction.uncalibrated(row.metric, asked.case.batch)
+    return RowResult(
+        row=row,
+        predicted=predicted,
+        error=predicted / row.value - 1,
+        uncalibrated=None if plain is None else plain / row.scale,
+        calibrated=prediction.is_calibrated,
+        reason=None,
+        note=asked.note,
+    )
 
 
 def _group(group: Group, results: Mapping[int, RowResult]) -> GroupResult:

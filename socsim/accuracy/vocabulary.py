@@ -19,6 +19,12 @@ OPTIONAL = (
     "source_path", "source_commit",
 )  # fmt: skip
 """Columns that a table may leave out; what they would say is then unknown."""
+COLUMNS = (
+    "platform", "unit", "cluster", "cores", "runtime", "runtime_version", "workload", "input_shape", "precision",
+    "batch", "metric", "value", "unit_of_value", "board", "recorded", "conditions", "source_repo", "source_path",
+    "source_commit",
+)  # fmt: skip
+"""All of them, in the order in which tables are written."""
 
 UNITS = ("cpu", "gpu", "npu", "dsp", "sensing_hub", "mixed")
 

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from functools import cached_property
+from itertools import pairwise
 from typing import TYPE_CHECKING
 
 from socsim.cost.caching import missed
-from socsim.cost.cpu_sections import SectionMaker
+from socsim.cost.cpu_sections import SectionMaker, as_built
 from socsim.cost.model import CostModel, as_fraction
-from socsim.cost.work import Phase, Work, by_memory, merged, transfers
+from socsim.cost.work import Operand, Phase, Work, by_memory, merged, transfers
 from socsim.soc.instruction_sets import peak_rates
 from socsim.soc.schema import CpuCluster
 from socsim.workload.dtypes import DType
@@ -22,6 +24,13 @@ if TYPE_CHECKING:
     from socsim.cost.work import Kernel
 
 
+def _left(kernel: Kernel, section: Section) -> tuple[Operand, ...]:
+    """Return what a section leaves to the next one as an operand in the memory of the results."""
+    if not (section.leaves and kernel.outputs):
+        return ()
+    return (Operand(section.leaves, kernel.outputs[0].memory, private=True),)
+
+
 class CpuModel(CostModel[CpuCluster], kind="cpu"):
     """Cores with SIMD units behind private and shared caches.
 
@@ -32,9 +41,10 @@ class CpuModel(CostModel[CpuCluster], kind="cpu"):
     run at the rate of 16-bit multiplies, because dot products sum over channels, of which they have one.
     Accumulators are then requantized. Element-wise kernels are bound by lanes or by the cache that holds
     their operands. Activations that stay on the cluster and fit half of the last-level cache do not touch
-    memory, weights always do unless half of that cache holds all of them.
+    memory, weights always do unless half of that cache holds all of them. The same holds for what a library writes
+    out whole between two sections; what it copies tile by tile stays in cache.
 
-    Assumes: what one section leaves to the next stays in cache; transformations of weights are made when the
+    Assumes: transformations of weights are made when the
     network is loaded; hardware prefetch hides the latency of memory, so that the transfers of a section run
     beside its arithmetic; of a private last level, one core's counts.
     Valid for: quantized and float convolutional networks in interpreters; not calibrated.
@@ -49,7 +59,8 @@ class CpuModel(CostModel[CpuCluster], kind="cpu"):
 
     @cached_property
     def _maker(self) -> SectionMaker:
-        return SectionMaker(self.context, self.core_rates(self.spec))
+        built = as_built(self.spec, self.context.runtime.kernels)
+        return SectionMaker(replace(self.context, spec=built), self.core_rates(built))
 
     @property
     def last_level_bytes(self) -> int:
@@ -97,7 +108,12 @@ class CpuModel(CostModel[CpuCluster], kind="cpu"):
             (-1, by_memory(missed(kernel.fused_inputs, cache))),
         ):
             reads[index] = merged(reads[index], amounts)
-        writes = [*({} for _ in sections[1:]), by_memory(missed(kernel.outputs, cache))]
+        writes: list[dict[str, int]] = [{} for _ in sections]
+        writes[-1] = by_memory(missed(kernel.outputs, cache))
+        for index, (section, following) in enumerate(pairwise(sections)):
+            left = by_memory(missed(_left(kernel, section), cache))
+            writes[index] = merged(writes[index], left)
+            reads[index + 1] = merged(reads[index + 1], {m: following.passes * n for m, n in left.items()})
         return tuple(
             Phase(section.label, count, transfers(taken, given))
             for section, count, taken, given in zip(sections, spent, reads, writes, strict=True)

@@ -10,17 +10,18 @@ from typing import TYPE_CHECKING
 from socsim.cost.caching import holding_level
 from socsim.cost.gemm import product
 from socsim.cost.model import as_fraction, cycles, nest_family
-from socsim.cost.winograd import WinogradLayer, fits_winograd
-from socsim.quantities import ceil_div
+from socsim.cost.winograd import winograd_layer
+from socsim.quantities import BytesPerCycle, ceil_div
 from socsim.workload.dtypes import DType
 from socsim.workload.operators import Category
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
     from socsim.cost.model import UnitContext
-    from socsim.cost.work import Kernel
-    from socsim.soc.runtimes import KernelFamily, Kernels
+    from socsim.cost.winograd import WinogradLayer
+    from socsim.cost.work import Kernel, Operand
+    from socsim.soc.runtimes import KernelFamily, Kernels, PlainLoops
     from socsim.soc.schema import CpuCluster
     from socsim.workload.loops import LoopNest
 
@@ -29,6 +30,12 @@ if TYPE_CHECKING:
 # XNNPACK's qs8 rndnu NEON kernels; the arithmetic is that of gemmlowp). Float: bias, minimum, maximum.
 _FINISH_INTEGER = 4 * 4 + 3 * 2 + 3 * 1
 _FINISH_FLOAT = 3
+
+_PACKED_BITS = 128
+_SUM_BYTES = 4
+_IMAGE_RANK = 3
+_SCALAR = {**dict.fromkeys(("int8", "uint8", "int16", "int32", "float32", "float64"), 1.0), "float16": 0.5}
+"""Multiply-accumulates a cycle of a core without SIMD, by type."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,6 +52,8 @@ class Section:
         local_bytes: bytes between registers and the first level, all cores.
         macs: multiply-accumulates that it executes, all cores.
         scheduled: whether loads are interleaved with arithmetic by hand, for cores that issue in order.
+        leaves: bytes that it writes out whole for the next section, which may pass through memory.
+        passes: times that it reads what the section before left.
     """
 
     label: str
@@ -56,6 +65,8 @@ class Section:
     local_bytes: int
     macs: int = 0
     scheduled: bool = False
+    leaves: int = 0
+    passes: int = 1
 
     def cycles(self, *, in_order: bool) -> int:
         """Return the cycles of the busiest core.
@@ -73,6 +84,17 @@ class Section:
         feed = f"{self.first:,} from the first cache level, {self.beyond:,} from beyond"
         cores = f" on {self.cores} cores" if self.cores > 1 else ""
         return f"{self.words}{cores}; cycles of the busiest core: arithmetic {self.arithmetic:,}, loads {feed}"
+
+
+def as_built(spec: CpuCluster, kernels: Kernels) -> CpuCluster:
+    """Return a cluster as a library sees it that is not built for all of its instruction sets.
+
+    Assumes: scalar code does one multiply-add or one 32-bit operation a cycle, half floats at half that rate.
+    """
+    left = [name for name in spec.isa if name not in kernels.unused]
+    if left or not spec.isa:
+        return spec.model_copy(update={"isa": left}) if len(left) < len(spec.isa) else spec
+    return spec.model_copy(update={"isa": [], "macs_per_cycle": _SCALAR, "vector": BytesPerCycle.of(4)})
 
 
 class SectionMaker:
@@ -102,23 +124,25 @@ class SectionMaker:
             if self._kernels.scalar is not None:
                 return [self._scalar(kernel, self._kernels.scalar, moved)]
             lanes = ceil_div(kernel.vector_elements * kernel.element_bits, 8)
-            return [
-                self._streaming("element-wise", f"element-wise: {kernel.vector_elements:,} operations", lanes, moved)
-            ]
+            words, parts = f"element-wise: {kernel.vector_elements:,} operations", self._parts(kernel.outputs)
+            return [self._streaming("element-wise", words, lanes, moved, parts)]
         *before, last = (section for nest in kernel.loops for section in self._nest(kernel, nest))
+        if kernel.dtype in self._kernels.finished_apart:
+            return [*before, *self._converted(kernel, last)]
         return [*before, self._finished(kernel, last)]
 
     def winograd(self, kernel: Kernel, nest: LoopNest) -> tuple[WinogradLayer, str] | None:
         """Return a nest as a Winograd layer with the type of its arithmetic, where the library computes it so."""
-        if not self._kernels.winograd or not fits_winograd(nest):
+        if self._kernels.plain_loops(kernel.dtype, self._spec.isa):
             return None
-        rule = self._kernels.winograd_rule(kernel.dtype, nest.c, nest.k, self._spec.isa)
-        return (WinogradLayer(nest, rule.tile), rule.arithmetic or kernel.dtype) if rule else None
+        return winograd_layer(self._kernels, nest, kernel.dtype, self._spec.isa)
 
     # --- families -------------------------------------------------------------------------------------
 
     def _nest(self, kernel: Kernel, nest: LoopNest) -> list[Section]:
         padded = self._padded(kernel, nest)
+        if loops := self._kernels.plain_loops(kernel.dtype, self._spec.isa):
+            return [*padded, self._plain(nest, loops)]
         if nest.is_depthwise:
             return [*padded, self._depthwise(kernel, nest)]
         if layer := self.winograd(kernel, nest):
@@ -135,7 +159,8 @@ class SectionMaker:
         if not (self._kernels.padding_copies and nest.is_convolution and nest.r * nest.s > 1):
             return []
         moved = 2 * sum(o.bytes for o in kernel.root_inputs)
-        return [self._streaming("padding", f"input written out with its border: {moved:,} B", moved, moved)]
+        words, parts = f"input written out with its border: {moved:,} B", self._parts(kernel.root_inputs)
+        return [replace(self._streaming("padding", words, moved, moved, parts), leaves=moved // 2)]
 
     def _copies(self, kernel: Kernel, nest: LoopNest) -> list[Section]:
         pointwise = (nest.r, nest.s, nest.stride_h, nest.stride_w) == (1, 1, 1, 1)
@@ -145,10 +170,24 @@ class SectionMaker:
         elements = nest.g * nest.n * nest.p * nest.q * nest.c * nest.r * nest.s
         moved = ceil_div(2 * times * elements * kernel.element_bits, 8)
         what = "operand" if pointwise else "windows"
-        return [self._streaming("copies", f"{what} written out {times} x: {moved:,} B", moved, moved)]
+        words = f"{what} written out {times} x: {moved:,} B"
+        if self._kernels.copy_tile is None:
+            return [self._streaming("copies", words, moved, moved)]
+        written = ceil_div(elements * kernel.element_bits, 8)
+        tiles = ceil_div(written, self._tile_bytes)
+        return [replace(self._streaming("copies", words, moved, moved, tiles), leaves=written)]
+
+    @property
+    def _tile_bytes(self) -> int:
+        """Bytes of one tile of copies: those of the cache level that it fills, the outermost where a core has none."""
+        caches = self._spec.caches
+        return next((c.size.value for c in caches if c.level == self._kernels.copy_tile), caches[-1].size.value)
 
     def _product(self, nest: LoopNest, family: KernelFamily, dtype: str, bits: int) -> Section:
-        made = product(nest, self._kernels.block_of(dtype), bits, self._cores(family))
+        made = product(
+            nest, self._kernels.block_of(dtype), bits, self._cores(family),
+            step=self._kernels.channel_step, panel=self._kernels.panel,
+        )  # fmt: skip
         share = self._context.efficiency(family)
         first, beyond = made.feed(self._spec.caches)
         groups = f"{made.groups} x " if made.groups > 1 else ""
@@ -159,8 +198,21 @@ class SectionMaker:
         )
         return Section(
             "product", words, cycles(made.macs, self._rates[dtype] * share), first, beyond, made.cores,
-            made.register_bytes(made.all_blocks), nest.macs, scheduled=True,
+            made.register_bytes(made.all_blocks), nest.macs, scheduled=True, passes=made.passes,
         )  # fmt: skip
+
+    def _plain(self, nest: LoopNest, loops: PlainLoops) -> Section:
+        """Return the section of loops that compute one result after the other; cores divide the channels."""
+        cores = self._cores("convolution")
+        depth = nest.c * (nest.r * nest.s * loops.tap + loops.channel)
+        channels = nest.g * nest.k
+        results = ceil_div(nest.outputs * ceil_div(channels, cores), channels)
+        words = (
+            f"plain loops: {results:,} of {nest.outputs:,} results on one core, {loops.tap} instructions for each of "
+            f"{nest.c * nest.r * nest.s:,} products and {loops.channel} for each of {nest.c:,} channels"
+        )
+        local = 3 * nest.macs
+        return Section("plain loops", words, results * depth, 0, 0, cores, local, nest.macs)
 
     def _depthwise(self, kernel: Kernel, nest: LoopNest) -> Section:
         cores, share = self._cores("depthwise"), self._context.efficiency("depthwise")
@@ -168,6 +220,8 @@ class SectionMaker:
         if kernel.element_bits == 8:
             rate = min(rate, self._rates.get("int16", rate))
         parts = max(nest.n * nest.p, nest.g)  # rows of the result, or channels
+        if self._kernels.channel_step:
+            parts = nest.n * ceil_div(nest.g, self._vector_channels(kernel.element_bits))
         macs = ceil_div(nest.macs * ceil_div(parts, cores), parts)
         loads = self._kernels.depthwise_loads
         first = cycles(ceil_div(macs * kernel.element_bits, 8), self._first_level / Fraction(str(loads)))
@@ -186,13 +240,15 @@ class SectionMaker:
         nest, name = layer.nest, f"Winograd F({layer.tile} x {layer.tile}, 3 x 3)"
         taken = nest.n * nest.p * nest.q * nest.c * bits + layer.input_elements * wide
         given = nest.outputs * bits + layer.output_elements * wide
+        written = ceil_div(layer.input_elements * wide, 8) if self._kernels.copy_tile else 0
+        before = self._streaming(
+            "transformation",
+            f"{name}: {layer.tiles:,} tiles of inputs transformed, {layer.input_operations:,} operations",
+            ceil_div(layer.input_operations * wide, 8),
+            ceil_div(taken, 8),
+        )
         return [
-            self._streaming(
-                "transformation",
-                f"{name}: {layer.tiles:,} tiles of inputs transformed, {layer.input_operations:,} operations",
-                ceil_div(layer.input_operations * wide, 8),
-                ceil_div(taken, 8),
-            ),
+            replace(before, leaves=written),
             self._product(layer.products, "convolution", dtype, wide),
             self._streaming(
                 "transformation back",
@@ -202,18 +258,44 @@ class SectionMaker:
             ),
         ]
 
-    def _finished(self, kernel: Kernel, last: Section) -> Section:
-        """Return the last section with what is done to each accumulator before it is stored."""
+    def _finish_bytes(self, kernel: Kernel) -> tuple[int, int, int]:
+        """Return the accumulators, the lane bytes that each takes before it is stored, and those of fused operators."""
         results = sum(nest.outputs for nest in kernel.loops)
         is_float = "float" in kernel.dtype
         each = ceil_div(_FINISH_FLOAT * kernel.element_bits, 8) if is_float else _FINISH_INTEGER
+        return results, each, ceil_div(max(0, kernel.vector_elements - results) * kernel.element_bits, 8)
+
+    def _finished(self, kernel: Kernel, last: Section) -> Section:
+        """Return the last section with what is done to each accumulator before it is stored."""
+        results, each, others = self._finish_bytes(kernel)
         finish = ceil_div(each * results, self._spec.vector.value * last.cores)
-        fused = self._lane_cycles(
-            ceil_div(max(0, kernel.vector_elements - results) * kernel.element_bits, 8), last.cores
-        )
+        fused = self._lane_cycles(others, last.cores)
         words = f"{last.words}; finishing {results:,} accumulators ({each} lane bytes each) = {finish:,} cycles"
         words += f", fused element-wise work = {fused:,}" if fused else ""
         return replace(last, words=words, arithmetic=last.arithmetic + finish + fused)
+
+    def _converted(self, kernel: Kernel, last: Section) -> list[Section]:
+        """Return the last section, which leaves its accumulators, and the one that converts them."""
+        results, each, others = self._finish_bytes(kernel)
+        left = _SUM_BYTES * results
+        words = f"{results:,} accumulators of {_SUM_BYTES} B converted, {each} lane bytes each"
+        moved = left + ceil_div(results * kernel.element_bits, 8)
+        after = self._streaming("conversion", words, each * results + others, moved, self._parts(kernel.outputs))
+        return [replace(last, leaves=left), after]
+
+    def _parts(self, operands: Sequence[Operand]) -> int | None:
+        """Return the vectors of channels that cores divide, or None where the library divides work in other ways."""
+        if not (self._kernels.channel_step and operands and operands[0].shape):
+            return None
+        shape, elements = operands[0].shape, prod(operands[0].shape)
+        bits = max(1, 8 * operands[0].bytes // max(1, elements))
+        rows = elements if len(shape) < _IMAGE_RANK else shape[0] * shape[-1]
+        return ceil_div(rows, self._vector_channels(bits))
+
+    @staticmethod
+    def _vector_channels(bits: int) -> int:
+        """Return the channels that lie together in memory, in a vector of 128 bits."""
+        return max(1, _PACKED_BITS // bits)
 
     # --- lanes and caches -----------------------------------------------------------------------------
 
@@ -221,7 +303,7 @@ class SectionMaker:
     def _first_level(self) -> Fraction:
         return Fraction(self._spec.caches[0].bandwidth.value)
 
-    def _streaming(self, label: str, words: str, lane_bytes: int, moved: int) -> Section:
+    def _streaming(self, label: str, words: str, lane_bytes: int, moved: int, parts: int | None = None) -> Section:
         """Return a section that passes once over its operands.
 
         Args:
@@ -229,8 +311,10 @@ class SectionMaker:
             words: the same with the arithmetic.
             lane_bytes: bytes of SIMD lanes that its operations take.
             moved: bytes of the operands.
+            parts: parts that can be worked on apart; None: as many as there are cores.
         """
         cores = self._cores("elementwise")
+        cores = cores if parts is None else min(cores, parts)
         first = ceil_div(moved, self._spec.caches[0].bandwidth.value * cores)
         lanes = self._lane_cycles(lane_bytes, cores)
         return Section(label, words, lanes, first, self._beyond(moved, cores), cores, moved)

@@ -23,11 +23,19 @@ AJ_PER_PJ = 10**6
 
 @dataclass(frozen=True, slots=True)
 class TaskEnergy:
-    """Picojoules of one task by the part that spends them."""
+    """Picojoules of one task by the part that spends them.
+
+    Args:
+        unit: arithmetic, own buffers and busy cycles of the unit.
+        memories: by memory.
+        links: by link of the fabric.
+        cycles: what busy cycles have in the unit's, whatever they compute.
+    """
 
     unit: int
     memories: tuple[tuple[str, int], ...]
     links: tuple[tuple[str, int], ...]
+    cycles: int
 
     @property
     def total(self) -> int:
@@ -50,6 +58,7 @@ class EnergyModel:
     def __init__(self, platform: Platform) -> None:
         self._platform = platform
         self._technology = technology(platform.file.process)
+        self._squares: dict[str, Fraction] = {}
 
     def task(self, unit: str, dtype: str, work: Work, moved: Iterable[Transfer]) -> TaskEnergy:
         """Return the energy of a task that ran `work` on a unit and moved these bytes."""
@@ -61,28 +70,45 @@ class EnergyModel:
             for link in self._platform.path(unit, name):
                 total = transfer.read_bytes + transfer.write_bytes
                 links[link] = links.get(link, 0) + total * self._technology.link_byte
+        cycles = work.core_cycles * self._cycle_aj(unit)
         return TaskEnergy(
-            to_pj(self._unit_aj(unit, dtype, work)),
+            to_pj(self._at_voltage(unit, self._work_aj(unit, dtype, work) + cycles)),
             tuple((name, to_pj(aj)) for name, aj in sorted(memories.items())),
             tuple((name, to_pj(aj)) for name, aj in sorted(links.items())),
+            to_pj(self._at_voltage(unit, cycles)),
         )
 
-    def _unit_aj(self, unit: str, dtype: str, work: Work) -> int:
-        spec, node = self._platform.unit(unit), self._technology
-        own = spec.energy
+    def busy_nw(self, unit: str) -> int:
+        """Return the power in nanowatts of one core of a unit that is always busy, static power left out."""
+        return self._at_voltage(unit, self._cycle_aj(unit)) * self._platform.unit_hz(unit) // 10**9
+
+    def _work_aj(self, unit: str, dtype: str, work: Work) -> int:
+        own, node = self._platform.unit(unit).energy, self._technology
         mac = own.mac[dtype].value if dtype in own.mac else node.mac.get(dtype, node.mac["float32"])
         vector = own.vector_op.value if own.vector_op else node.vector_op
         local = own.local_byte.value if own.local_byte else node.local_byte
-        cycle = own.cycle.value if own.cycle else (0 if spec.kind == "npu" else node.instruction)
-        total = (
+        return (
             work.executed_macs * mac
             + work.vector_elements * vector
             + work.local_bytes * local
-            + work.core_cycles * cycle
             + work.conversions * (own.conversion.value if own.conversion else 0)
         )
-        squared = self._platform.voltage_squared(spec.clock, own.voltage.value if own.voltage else None)
-        return total * squared.numerator // squared.denominator
+
+    def _cycle_aj(self, unit: str) -> int:
+        """Return what a busy cycle costs beside the arithmetic, at the voltage that figures hold for."""
+        spec = self._platform.unit(unit)
+        if spec.energy.cycle:
+            return spec.energy.cycle.value
+        return 0 if spec.kind == "npu" else self._technology.instruction
+
+    def _at_voltage(self, unit: str, attojoules: int) -> int:
+        """Return an energy at a unit's voltage, of one at the voltage that its figures hold for."""
+        if unit not in self._squares:
+            spec = self._platform.unit(unit)
+            reference = spec.energy.voltage.value if spec.energy.voltage else None
+            self._squares[unit] = self._platform.voltage_squared(spec.clock, reference)
+        squared = self._squares[unit]
+        return attojoules * squared.numerator // squared.denominator
 
     def _memory_aj(self, transfer: Transfer) -> int:
         memory, other = self._platform.memories[transfer.memory], self._byte_aj(transfer.memory)
@@ -111,7 +137,7 @@ class EnergyModel:
         on = self._domains_on(used)
         reached = {m for u in used for m in self._platform.reachable(u)}
         powers = [
-            *((name, self._domain_nw(name, is_on=name in on)) for name in self._platform.file.power_domains),
+            *((name, self.domain_nw(name, is_on=name in on)) for name in self._platform.file.power_domains),
             *((n, m.static_nw if n in reached else m.rest_nw) for n, m in self._platform.memories.items()),
         ]
         accounts = [(name, _static(power, makespan_ps)) for name, power in powers]
@@ -125,9 +151,9 @@ class EnergyModel:
         """
         domains = {self._platform.units[u].power for u in used_units}
         states = {name: self._platform.file.power_domains[name].states for name in domains}
-        waiting = {n: s[0].power.value if s else self._domain_nw(n, is_on=True) for n, s in states.items()}
+        waiting = {n: s[0].power.value if s else self.domain_nw(n, is_on=True) for n, s in states.items()}
         others = [n for n in self._platform.file.power_domains if n not in domains]
-        resting = sum(self._domain_nw(n, is_on=False) for n in others)
+        resting = sum(self.domain_nw(n, is_on=False) for n in others)
         return sum(waiting.values()) + resting + sum(m.rest_nw for m in self._platform.memories.values())
 
     def _domains_on(self, used: list[str]) -> set[str]:
@@ -137,7 +163,8 @@ class EnergyModel:
             on |= set(self._platform.file.power_domains) - {u.power for u in units.values()}
         return on
 
-    def _domain_nw(self, name: str, *, is_on: bool) -> int:
+    def domain_nw(self, name: str, *, is_on: bool) -> int:
+        """Return the static power of a domain in nanowatts: on, or in its least powerful state."""
         domain = self._platform.file.power_domains[name]
         if not is_on:
             return min((s.power.value for s in domain.states), default=0)

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from socsim.errors import InfeasibleError
+from socsim.quantities import ceil_div
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -88,6 +89,16 @@ class MemoryPlan:
         """Return the bytes behind all that lies in a memory while a task runs."""
         return max(0, self.capacities[memory] - self.tops[memory][step])
 
+    def within(self, capacities: Mapping[str, int], steps: int) -> MemoryPlan:
+        """Return the plan where these are the memories: those that it uses, with room for it, and any others."""
+        unused = (0,) * (steps + 1)
+        return MemoryPlan(
+            self.places,
+            {name: self.use.get(name) or MemoryUse(0, 0, 0) for name in capacities},
+            {name: self.tops.get(name, unused) for name in capacities},
+            capacities,
+        )
+
 
 class _Spans:
     """Bytes that are taken: spans apart from each other, in order."""
@@ -113,14 +124,69 @@ class _Spans:
         return offset
 
 
-class _Arena:
-    """One memory under allocation: the bytes taken at each step.
+class _Steps:
+    """The steps of an inference as the leaves of a tree, for buffers to be noted at few nodes, and looked up at few.
 
-    Steps are the leaves of a binary tree, node 1 its root and 2i, 2i + 1 the children of node i, so that a buffer
-    that lives long is noted at few nodes, and looked up at few.
+    A node has its level, 0 for leaves, in its lowest bits, and its place on that level in the others.
+
+    Args:
+        count: number of steps.
     """
 
-    def __init__(self, capacity: int, steps: int) -> None:
+    def __init__(self, count: int) -> None:
+        self.count = count
+        self._known: dict[tuple[int, int], tuple[list[int], list[int]]] = {}
+        self.root_level = ceil_div((count - 1).bit_length(), _FAN_BITS)
+
+    def nodes(self, buffer: Buffer) -> tuple[list[int], list[int]]:
+        """Return the nodes in some of whose steps a buffer lives, and the highest in all of whose it does."""
+        ends = buffer.first + 1, buffer.last + 1
+        if ends not in self._known:
+            self._known[ends] = self._partly(*ends), _wholly(*ends)
+        return self._known[ends]
+
+    def _partly(self, first: int, last: int) -> list[int]:
+        levels = [(level, level * _FAN_BITS) for level in range(1, self.root_level + 1)]
+        return [
+            place << _LEVEL_BITS | level
+            for level, shift in levels
+            for place in sorted({first >> shift, last >> shift})
+            if place << shift < first or (place + 1 << shift) - 1 > last
+        ]
+
+    def highest(self, ends: Mapping[int, int], least: int) -> list[int]:
+        """Return for each step the highest end noted at any node above it, `least` at least."""
+        found = [least]
+        for level in range(self.root_level, -1, -1):
+            places = range((self.count - 1 >> level * _FAN_BITS) + 1)
+            above = found if level == self.root_level else [found[place >> _FAN_BITS] for place in places]
+            found = [max(above[place], ends.get(place << _LEVEL_BITS | level, 0)) for place in places]
+        return found
+
+
+_FAN_BITS = 3
+"""Each node has 8 children: buffers live for two or three steps mostly, so that a flat tree has few nodes for them."""
+_LEVEL_BITS = 6
+
+
+def _wholly(first: int, last: int) -> list[int]:
+    """Return the highest nodes of all of whose steps are between two."""
+    found, low, high, level, mask = [], first, last + 1, 0, (1 << _FAN_BITS) - 1
+    while low < high:
+        while low & mask and low < high:
+            found.append(low << _LEVEL_BITS | level)
+            low += 1
+        while high & mask and low < high:
+            high -= 1
+            found.append(high << _LEVEL_BITS | level)
+        low, high, level = low >> _FAN_BITS, high >> _FAN_BITS, level + 1
+    return found
+
+
+class _Arena:
+    """One memory under allocation: the bytes taken at each step."""
+
+    def __init__(self, capacity: int, steps: _Steps) -> None:
         self.capacity = capacity
         self.steps = steps
         self.throughout: dict[int, _Spans] = {}
@@ -135,7 +201,7 @@ class _Arena:
         offset = self.constant_bytes
         if buffer.constant:
             return offset
-        above, whole = self._nodes(buffer)
+        above, whole = self.steps.nodes(buffer)
         beside = [self.throughout[n] for n in above if n in self.throughout]
         beside += [self.within[n] for n in whole if n in self.within]
         settled = -1
@@ -152,40 +218,24 @@ class _Arena:
             self.constant_bytes = end
             return
         self.activation_top = max(self.activation_top, end - self.constant_bytes)
-        above, whole = self._nodes(buffer)
+        above, whole = self.steps.nodes(buffer)
         for node in (*above, *whole):
-            self.within.setdefault(node, _Spans()).add(offset, end)
+            _noted(self.within, node).add(offset, end)
         for node in whole:
-            self.throughout.setdefault(node, _Spans()).add(offset, end)
-
-    def _nodes(self, buffer: Buffer) -> tuple[list[int], list[int]]:
-        """Return the nodes in some of whose steps a buffer lives, and the highest in all of whose it does."""
-        first, last = buffer.first + 1, buffer.last + 1
-        above, whole = [], []
-        pending = [(1, 0, _power_of_two(self.steps))]
-        while pending:
-            node, start, size = pending.pop()
-            if first <= start and start + size - 1 <= last:
-                whole.append(node)
-            elif start <= last and first < start + size:
-                above.append(node)
-                pending += [(2 * node, start, size // 2), (2 * node + 1, start + size // 2, size // 2)]
-        return above, whole
+            _noted(self.throughout, node).add(offset, end)
 
     def tops(self) -> tuple[int, ...]:
         """Return the end of what lies here while each task runs."""
         if not self.throughout:
-            return (self.constant_bytes,) * (self.steps - 1)
-        leaves = _power_of_two(self.steps)
-        tops = [self.constant_bytes] * (2 * leaves)
-        for node in range(1, 2 * leaves):
-            spans = self.throughout.get(node)
-            tops[node] = max(tops[node // 2], spans.ends[-1] if spans else 0)
-        return tuple(tops[leaves + 1 : leaves + self.steps])
+            return (self.constant_bytes,) * (self.steps.count - 1)
+        ends = {node: spans.ends[-1] for node, spans in self.throughout.items()}
+        return tuple(self.steps.highest(ends, self.constant_bytes)[1:])
 
 
-def _power_of_two(least: int) -> int:
-    return 1 << max(0, least - 1).bit_length()
+def _noted(nodes: dict[int, _Spans], node: int) -> _Spans:
+    if node not in nodes:
+        nodes[node] = _Spans()
+    return nodes[node]
 
 
 def plan_memory(buffers: Sequence[Buffer], capacities: Mapping[str, int], steps: int) -> MemoryPlan:
@@ -202,7 +252,8 @@ def plan_memory(buffers: Sequence[Buffer], capacities: Mapping[str, int], steps:
     Source: greedy by size with lowest offset, as in Pisarchyk and Lee, "Efficient memory management for
     deep neural net inference", 2020 (arXiv 2001.03288).
     """
-    arenas = {name: _Arena(capacity, steps + 2) for name, capacity in capacities.items()}
+    every = _Steps(steps + 2)
+    arenas = {name: _Arena(capacity, every) for name, capacity in capacities.items()}
     places: dict[int, Place] = {}
     order = sorted(buffers, key=lambda b: (not b.constant, -b.bytes, b.first, b.key))
     for buffer in order:

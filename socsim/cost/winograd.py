@@ -8,6 +8,9 @@ from typing import TYPE_CHECKING
 from socsim.quantities import ceil_div
 
 if TYPE_CHECKING:
+    from collections.abc import Collection
+
+    from socsim.soc.runtimes import Kernels
     from socsim.workload.loops import LoopNest
 
 # Lane operations (an addition, or a multiply-add) of a one-dimensional transformation of a tile's inputs and
@@ -76,3 +79,20 @@ def fits_winograd(nest: LoopNest) -> bool:
     """Return whether a nest is a 3 x 3 convolution of stride 1 without dilation or groups."""
     shape = nest.r, nest.s, nest.stride_h, nest.stride_w, nest.dilation_h, nest.dilation_w, nest.g
     return nest.is_convolution and not nest.output_positions and shape == (3, 3, 1, 1, 1, 1, 1)
+
+
+def winograd_layer(
+    kernels: Kernels, nest: LoopNest, dtype: str, isa: Collection[str]
+) -> tuple[WinogradLayer, str] | None:
+    """Return a nest as a Winograd layer with the type of its arithmetic, where a library computes it so.
+
+    Args:
+        kernels: structure of the library's kernels.
+        nest: any nest.
+        dtype: type of the operands.
+        isa: instruction sets of the core; empty for other units.
+    """
+    if not kernels.winograd or not fits_winograd(nest):
+        return None
+    rule = kernels.winograd_rule(dtype, nest.c, nest.k, isa, max(nest.p, nest.q))
+    return (WinogradLayer(nest, rule.tile), rule.arithmetic or dtype) if rule else None

@@ -30,9 +30,9 @@ if TYPE_CHECKING:
 _ACCESS = 64
 """Bytes of an access to a memory without banks."""
 _PATIENCE_PS = 10**10
-"""Simulated time in which nobody who waits gets a single access: then nobody ever will."""
-
-
+"""Simulated time in which nobody who waits gets a single access: then nobody ever will, unless accesses are so slow."""
+_TURNS = 1000
+"""Accesses of others for which an access waits at most, unless it waits for ever."""
 _SLACK_PS = 10**6
 """Delay that background traffic makes up for: a camera's buffer, a prefetcher's lead."""
 
@@ -83,7 +83,7 @@ class BurstNetwork:
         self.rate_changes: dict[tuple[str, int], int] = {}
         self._env, self._fabric = env, fabric
         self._drams = _drams(fabric.platform)
-        self._longest_hold = 0
+        self._longest_wait = 0
         self._resources = {name: i for i, name in enumerate(fabric.capacities)}
         self._sources = {(unit, False): i for i, unit in enumerate(units)}
         self._sources |= {(unit, True): len(units) + i for i, unit in enumerate(streams)}
@@ -138,7 +138,7 @@ class BurstNetwork:
         """Let accesses and events take turns as long as an activity is open."""
         while self._open:
             now, horizon = int(self._env.now), self._env.peek()
-            until = now + max(_PATIENCE_PS, 1000 * self._longest_hold) if horizon == inf else int(horizon)
+            until = now + max(_PATIENCE_PS, self._longest_wait) if horizon == inf else int(horizon)
             before = self._moved()
             gate, time = self._system.advance(until)
             if gate >= 0:
@@ -227,6 +227,7 @@ class BurstNetwork:
         count = FOREVER if forever else ceil_div(moved, access)
         cap = demand.cap_bytes_per_s
         pace = 0 if cap is None else access * demand.bytes * PS_PER_S // (max(1, moved) * cap)
+        self._longest_wait = max(self._longest_wait, 2 * pace)
         return Flow(
             source=self._sources[demand.initiator, forever],
             count=count,
@@ -264,7 +265,7 @@ class BurstNetwork:
             hold = ceil_div(access * demand.usage[copy] * PS_PER_S, demand.bytes * self.capacities[copy])
             bus = self._fabric.platform.memories[home].bus
             held[copy] = int(hold * (1 - bus.refresh_share)) if bus else hold  # what is measured has refresh in it
-        self._longest_hold = max(self._longest_hold, *held.values())
+        self._longest_wait = max(self._longest_wait, *(_TURNS * time for time in held.values()))
         return tuple((self._resources[name], time) for name, time in held.items())
 
 
@@ -282,16 +283,10 @@ def _divided(moved: int, regions: Sequence[Region]) -> list[tuple[Region, int]]:
 def _source(fabric: Fabric, unit: str, access: int) -> Source:
     port = fabric.platform.unit(unit).port
     each = port.burst.value * fabric.cores_of(unit)
-    policy, weight, priority = "round_robin", 1, 0
-    for name in fabric.platform.path(unit, fabric.platform.outer_memory(unit)):
-        link = fabric.platform.links[name]
-        if link.arbitration != "round_robin":
-            policy, weight, priority = link.arbitration, link.weights.get(unit, 1), link.priorities.get(unit, 0)
-            break
+    weight, priority = fabric.standing(unit, fabric.platform.outer_memory(unit))
     return Source(
         reads=max(1, port.outstanding * each // access),
         writes=max(1, (port.writes or port.outstanding) * each // access),
-        policy=policy,
         weight=weight,
         priority=priority,
     )

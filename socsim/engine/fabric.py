@@ -41,6 +41,11 @@ class Step:
     read_bytes: int
     write_bytes: int
 
+    @property
+    def lone_ps(self) -> int:
+        """How long it takes where nobody shares the fabric."""
+        return max(self.compute_ps, self.alone_ps)
+
 
 class Fabric:
     """Capacities of ports, links and memories, and the demands that phases make.
@@ -53,11 +58,13 @@ class Fabric:
     Args:
         platform: the SoC at its operating points.
         cores: cores in use by unit; each brings its own port.
+        slow: factor on the time that bytes need at a unit's port, as measurements show it; 1 where absent.
     """
 
-    def __init__(self, platform: Platform, cores: Mapping[str, int]) -> None:
+    def __init__(self, platform: Platform, cores: Mapping[str, int], slow: Mapping[str, float] | None = None) -> None:
         self._platform = platform
         self._cores = cores
+        self._slow = slow or {}
 
     @cached_property
     def capacities(self) -> dict[str, int]:
@@ -83,7 +90,13 @@ class Fabric:
             rates[f"{unit}>{memory}.read"], rates[f"{unit}>{memory}.write"] = port.read, port.write
             if spec.port.together is not None:
                 rates[f"{unit}>{memory}"] = port.together
-        return rates
+        slow = self._slow.get(unit, 1.0)
+        return rates if slow == 1.0 else {name: max(1, round(rate / slow)) for name, rate in rates.items()}
+
+    @staticmethod
+    def is_port(resource: str, unit: str) -> bool:
+        """Return whether a resource is a unit's own port, or its window towards a memory."""
+        return resource.startswith((f"{unit}>", f"{unit}."))
 
     @cached_property
     def loading(self) -> Loading:
@@ -92,11 +105,12 @@ class Fabric:
         for unit, spec in self._platform.units.items():
             port = spec.port
             unit_bytes = port.burst.value * self.cores_of(unit)
+            slow = self._slow.get(unit, 1.0)
             under_way = {".read": port.outstanding, ".write": port.writes or port.outstanding, "": port.together or 0}
             for memory in dict.fromkeys((*spec.activations, *spec.weights)):
                 latency = max(1, self._platform.memories[memory].latency_ps)
                 for direction, bursts in under_way.items():
-                    window = Window(unit, memory, bursts * unit_bytes, latency)
+                    window = Window(unit, memory, round(bursts * unit_bytes / slow), latency)
                     if f"{unit}>{memory}{direction}" in self.capacities:
                         windows[f"{unit}>{memory}{direction}"] = window
         buses = {name: memory.bus for name, memory in self._platform.memories.items() if memory.bus}
@@ -119,22 +133,34 @@ class Fabric:
 
         Compute caps the rate: with double buffers, a unit takes bytes no faster than it uses them.
         """
-        total = sum(t.read_bytes + t.write_bytes for t in transfers)
+        total = sum([t.read_bytes + t.write_bytes for t in transfers])
         if not total:
             return None
         usage: dict[str, int] = {}
         for memory, (read, written) in self._under_way(transfers).items():
-            if self._platform.unit(unit).port.together is not None:
-                usage[f"{unit}>{memory}"] = self._windows(unit, memory).occupied(read, written)
-            usage |= {f"{unit}>{memory}.{name}": n for name, n in (("read", read), ("write", written)) if n}
+            together, reads, writes = self._port(unit, memory)
+            if together is not None:
+                usage[f"{unit}>{memory}"] = together.occupied(read, written)
+            usage |= {name: n for name, n in ((reads, read), (writes, written)) if n}
         for t in transfers:
-            for resource in self.crossed(unit, t.memory, "read") if t.read_bytes else ():
-                usage[resource] = usage.get(resource, 0) + t.read_bytes
-            for resource in self.crossed(unit, t.memory, "write") if t.write_bytes else ():
-                usage[resource] = usage.get(resource, 0) + t.write_bytes
+            for direction, amount in (("read", t.read_bytes), ("write", t.write_bytes)):
+                for resource in self.crossed(unit, t.memory, direction) if amount else ():
+                    usage[resource] = usage.get(resource, 0) + amount
         cap = ceil_div(total * PS_PER_S, compute_ps) if compute_ps else None
-        weight, priority = self._standing(unit, transfers)
+        weight, priority = self.standing(unit, transfers[0].memory)
         return Demand(unit, total, usage, cap, weight, priority, tuple(transfers))
+
+    def _port(self, unit: str, memory: str) -> tuple[PortRates | None, str, str]:
+        """Return the rates of a port towards a memory, where copies have their own, and the names of its windows."""
+        key = unit, memory
+        if key not in self._ports:
+            rates = self._windows(unit, memory) if self._platform.unit(unit).port.together is not None else None
+            self._ports[key] = rates, f"{unit}>{memory}.read", f"{unit}>{memory}.write"
+        return self._ports[key]
+
+    @cached_property
+    def _ports(self) -> dict[tuple[str, str], tuple[PortRates | None, str, str]]:
+        return {}
 
     def _under_way(self, transfers: Iterable[Transfer]) -> dict[str, tuple[int, int]]:
         """Return by memory the bytes read and written that occupy a port's windows as long as transfers do."""
@@ -142,10 +168,14 @@ class Fabric:
         for t in transfers:
             spec = self._platform.memories[t.memory]
             home = spec.serves or t.memory
-            behind = max(1, self._platform.memories[home].latency_ps)
-            own = min(behind, spec.latency_ps) if spec.serves else behind
             read, written = held.get(home, (0, 0))
-            held[home] = read + ceil_div(t.read_bytes * own, behind), written + ceil_div(t.write_bytes * own, behind)
+            if spec.serves:
+                behind = max(1, self._platform.memories[home].latency_ps)
+                own = min(behind, spec.latency_ps)
+                more = ceil_div(t.read_bytes * own, behind), ceil_div(t.write_bytes * own, behind)
+            else:
+                more = t.read_bytes, t.write_bytes
+            held[home] = read + more[0], written + more[1]
         return held
 
     def steps(self, job: Job) -> tuple[Step, ...]:
@@ -174,7 +204,7 @@ class Fabric:
     def background(self, unit: str, memory: str, bytes_per_s: int) -> Demand:
         """Return background reads at a rate."""
         usage = dict.fromkeys((f"{unit}>{memory}.read", *self.crossed(unit, memory, "read")), bytes_per_s)
-        weight, priority = self._standing_to(unit, memory)
+        weight, priority = self.standing(unit, memory)
         reads = (Transfer(memory, bytes_per_s, 0),)
         return Demand(unit, bytes_per_s, usage, bytes_per_s, weight, priority, reads)
 
@@ -193,10 +223,7 @@ class Fabric:
     def _routes(self) -> dict[tuple[str, str, str], tuple[str, ...]]:
         return {}
 
-    def _standing(self, unit: str, transfers: Iterable[Transfer]) -> tuple[int, int]:
-        return self._standing_to(unit, next(iter(transfers)).memory)
-
-    def _standing_to(self, unit: str, memory: str) -> tuple[int, int]:
+    def standing(self, unit: str, memory: str) -> tuple[int, int]:
         """Return weight and priority class at the first arbiter on the way that knows any.
 
         Otherwise ports take turns: each core of an NPU has its own, those of a CPU cluster share one.

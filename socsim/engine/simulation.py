@@ -6,7 +6,7 @@ Events are ordered by (time, priority, sequence number), so equal inputs give eq
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 import simpy
 
@@ -76,9 +76,29 @@ class JobTimes:
     spans: list[Span] = field(default_factory=list)
 
 
+class Outcome(Protocol):
+    """What a run of jobs comes to: times by job, ledgers by resource, granted rates over time."""
+
+    @property
+    def makespan_ps(self) -> int:
+        """Time until the last job has ended."""
+
+    @property
+    def times(self) -> tuple[JobTimes, ...]:
+        """When each job ran."""
+
+    @property
+    def ledgers(self) -> Mapping[str, Ledger]:
+        """What crossed each resource."""
+
+    @property
+    def rates(self) -> tuple[tuple[str, int, int], ...]:
+        """Resource, time and bytes a second, where they changed."""
+
+
 @dataclass(frozen=True, slots=True)
-class Outcome:
-    """What the simulation leaves: times by job, ledgers by resource, granted rates over time."""
+class Simulated:
+    """An outcome that events led to."""
 
     makespan_ps: int
     times: tuple[JobTimes, ...]
@@ -118,36 +138,7 @@ def simulate(jobs: Sequence[Job], fabric: Fabric, streams: Sequence[Stream] = ()
     return _Simulation(jobs, fabric, env, Network(env, fabric.capacities, fabric.loading)).run(streams)
 
 
-def analyse(jobs: Sequence[Job], fabric: Fabric) -> Outcome:
-    """Return the closed form: every job one after the other, alone on the fabric.
-
-    Equal to `simulate` where no two jobs overlap.
-    """
-    ledgers = {name: Ledger() for name in fabric.capacities}
-    now = 0
-    times = []
-    for job in jobs:
-        record = JobTimes(start_ps=now, dispatch_ps=job.dispatch_ps, sync_ps=job.sync_ps)
-        now += job.dispatch_ps + job.sync_ps
-        for step in fabric.steps(job):
-            now = _closed_step(step, ledgers, record, now)
-        record.end_ps = now
-        times.append(record)
-    return Outcome(now, tuple(times), ledgers, ())
-
-
-def _closed_step(step: Step, ledgers: Mapping[str, Ledger], record: JobTimes, now: int) -> int:
-    end = now + max(step.compute_ps, step.alone_ps)
-    demand = step.demand
-    if demand:
-        for name, used in demand.usage.items():
-            ledgers[name].book(demand.initiator, used)
-            ledgers[name].busy_ps += end - now
-    _account(record, step, now, end, step.alone_ps)
-    return end
-
-
-def _account(record: JobTimes, step: Step, start: int, end: int, alone: int) -> None:
+def account(record: JobTimes, step: Step, start: int, end: int, alone: int) -> None:
     """Divide a phase's time: compute, what memory alone adds to it, what sharing adds to that."""
     compute = step.compute_ps
     unshared = max(compute, alone)
@@ -190,7 +181,7 @@ class _Simulation:
         makespan = max((t.end_ps for t in self.times), default=0)
         self.network.close(makespan)
         rates = tuple((name, time, rate) for (name, time), rate in self.network.rate_changes.items())
-        return Outcome(makespan, tuple(self.times), self.network.ledgers, rates)
+        return Simulated(makespan, tuple(self.times), self.network.ledgers, rates)
 
     def _unit(self, queue: list[Job]) -> Process:
         for job in queue:
@@ -220,7 +211,7 @@ class _Simulation:
         alone = step.alone_ps
         if isinstance(self.network, BurstNetwork):  # single accesses may be faster than the fluid's closed form
             alone = min(alone, self.now - start)
-        _account(record, step, start, self.now, alone)
+        account(record, step, start, self.now, alone)
 
     def _check_finished(self) -> None:
         stuck = [job for job in self.jobs if not self.done[job.key].triggered]

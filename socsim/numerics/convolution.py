@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from socsim.numerics.calls import Call, shared, span
 from socsim.numerics.gemm import PackedMatrix
 from socsim.numerics.requantize import requantize
-from socsim.numerics.threads import shared
 from socsim.numerics.tiles import HEIGHT, WIDTH, multiply, sums_for
 from socsim.numerics.windows import Window, gather_windows
 
@@ -21,14 +21,13 @@ if TYPE_CHECKING:
     from socsim.numerics.threads import Team
     from socsim.numerics.windows import Geometry
 
-    Split = tuple[int, int, int, int]
+    Sizes = tuple[int, int, int, int]
 
 _BLOCK_ELEMENTS = 1 << 16  # of the windows of a block, and of its sums, which stay in the cache
 
-SHARED_MACS = 1 << 17  # from which threads gain more than they cost
+_LEAST_MACS = 1 << 17  # of a block that a thread gains from
 
-_LEAST_ROWS = 16  # of a block that threads share: fewer read the weights too often
-_LEAST_PANELS = 4  # likewise: each block gathers its rows
+_LEAST_TILES = 4  # for each thread, so that each has about as many
 
 
 class Convolution:
@@ -37,7 +36,7 @@ class Convolution:
     Args:
         weights: [kernel rows, kernel columns, inputs of a group, outputs] integers, zero points subtracted.
         groups: each reads its share of the input channels.
-        window: geometry; `run` takes images that are padded.
+        window: geometry; `call` takes images that are padded.
         limits: least and greatest activation.
         team: threads that share the blocks.
         centre: subtracted from activations; by default what centres their range.
@@ -55,8 +54,8 @@ class Convolution:
         """Return the int64 [outputs] that makes accumulators relative to the zero point of the activations."""
         return self._pack.offset(zero_point)
 
-    def run(self, image: Array, plan: Plan, out: Array) -> None:
-        """Convolve padded images [B, H, W, C] into `out` [B, rows, columns, outputs].
+    def call(self, image: Array, plan: Plan, out: Array) -> Call:
+        """Return the call that convolves padded images [B, H, W, C] into `out` [B, rows, columns, outputs].
 
         Args:
             image: integers, contiguous; borders hold the zero point.
@@ -64,29 +63,35 @@ class Convolution:
             out: written; contiguous.
         """
         flat = out.reshape(len(out), -1, out.shape[3])
-        rows, panels = self._block(flat.shape[1])
-        split = (rows, -(-flat.shape[1] // rows), panels, -(-self._pack.panels.shape[1] // panels))
+        split = self._split(flat.shape[1])
         sizes = (out.shape[2], self._inner, self._pack.shape[2], self._pack.centre)
-        blocks = len(out) * self._groups * split[1] * split[3]
         args = (image, self._window.geometry, self._pack.panels, sizes, split, plan, flat)
-        self._team.run(_convolve, blocks, *args)
+        return Call(_convolve, len(out) * self._groups * split[0] * split[1], args)
 
-    def _block(self, pixels: int) -> tuple[int, int]:
-        """Return how many rows and how many panels of weights make a block."""
-        (_, depth, columns), panels = self._pack.shape, self._pack.panels.shape[1]
-        limit = max(_BLOCK_ELEMENTS // max(depth, columns) // HEIGHT * HEIGHT, HEIGHT)
-        is_shared = self._team.threads > 1 and pixels * depth * columns * self._groups >= SHARED_MACS
-        rows = self._team.rows(pixels, limit, is_shared=is_shared)
-        if not is_shared:
-            return rows, panels
-        rows = min(-(-max(rows, _LEAST_ROWS) // HEIGHT) * HEIGHT, limit, pixels)
-        wanted = -(-self._team.blocks // -(-pixels // rows))
-        return rows, min(max(-(-panels // wanted), _LEAST_PANELS), panels)
+    def _split(self, pixels: int) -> tuple[int, int]:
+        """Return into how many parts rows and panels of weights are split.
+
+        Panels are where there are too few rows for all threads; each part of them gathers the rows again.
+        """
+        _, depth, columns = self._pack.shape
+        tiles, panels, threads = -(-pixels // HEIGHT), self._pack.panels.shape[1], self._team.threads
+        limit = max(_BLOCK_ELEMENTS // max(depth, columns) // HEIGHT, 1)
+        worth = pixels * depth * columns // _LEAST_MACS
+        if tiles >= _LEAST_TILES * threads:
+            return self._team.parts(tiles, limit, worth), 1
+        return max(-(-tiles // limit), 1), min(threads, panels) if worth > 1 else 1
 
 
 @shared
 def _convolve(
-    index: int, image: Array, geometry: Geometry, weights: Array, sizes: Split, split: Split, plan: Plan, out: Array
+    index: int,
+    image: Array,
+    geometry: Geometry,
+    weights: Array,
+    sizes: Sizes,
+    split: tuple[int, int],
+    plan: Plan,
+    out: Array,
 ) -> None:
     """Compute a block of rows and columns of one image and group.
 
@@ -96,17 +101,17 @@ def _convolve(
         geometry: see `Window.geometry`.
         weights: [groups, panels, steps, columns of a step].
         sizes: pixels of a result row, inputs and outputs of a group, centre of the activations.
-        split: rows of a block, blocks of rows, panels of a block, blocks of panels.
+        split: into how many parts rows and panels are split.
         plan: scales sums.
         out: [B, pixels, outputs], written.
     """
-    rows, row_blocks, panels, panel_blocks = split
     width, inner, columns, centre = sizes
-    first, part = index // panel_blocks % row_blocks * rows, index % panel_blocks * panels
-    group = index // (panel_blocks * row_blocks) % weights.shape[0]
-    number = index // (panel_blocks * row_blocks * weights.shape[0])
-    count, taken = min(rows, out.shape[1] - first), min(panels, weights.shape[1] - part)
-    room = -(-count // HEIGHT) * HEIGHT
+    part, last_part = span(index % split[1], split[1], weights.shape[1])
+    tile, last_tile = span(index // split[1] % split[0], split[0], -(-out.shape[1] // HEIGHT))
+    group = index // (split[1] * split[0]) % weights.shape[0]
+    number = index // (split[1] * split[0] * weights.shape[0])
+    first, room, taken = tile * HEIGHT, (last_tile - tile) * HEIGHT, last_part - part
+    count = min(room, out.shape[1] - first)
     depth = weights.shape[2] * weights.shape[3] // WIDTH
     windows, sums = np.empty((room, depth), weights.dtype), sums_for(weights, (room, taken * WIDTH))
     channels = (group * inner, (group + 1) * inner)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Mapping
-from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -12,6 +11,7 @@ import numpy as np
 from socsim.errors import NumericsError, UnsupportedOperatorError, UsageError, did_you_mean, join_faults
 from socsim.numerics import operators  # noqa: F401  (fills the table of implementations)
 from socsim.numerics.arrays import constant_array, has_arrays, integer_range, numpy_dtype
+from socsim.numerics.inference import CONTRADICTIONS, Inference, unfit
 from socsim.numerics.node import IMPLEMENTATIONS, Node, prepared
 from socsim.numerics.profiles import Profile, profile
 from socsim.numerics.signatures import check_signature
@@ -24,10 +24,6 @@ if TYPE_CHECKING:
     from socsim.numerics.arrays import Array
     from socsim.numerics.node import Run
     from socsim.workload.graph import Graph, Operator, Tensor
-
-
-# What implementations raise for absent operands and for attributes of another form than the operator's.
-_CONTRADICTIONS = (AttributeError, IndexError, KeyError, OverflowError, TypeError, ValueError)
 
 
 class Executable:
@@ -60,6 +56,7 @@ class Executable:
         self._check_supported()
         self._constants = {t: constant_array(graph.tensors[t]) for t in self._constant_tensors()}
         self._steps = self._all_prepared()
+        self._idle: list[Inference] = []  # of runs that have ended; runs at once have their own
 
     def run(self, inputs: Mapping[Any, Any], *, keep_all: bool = False) -> dict[int, Array]:
         """Return result arrays by tensor index: the outputs, or every tensor that an operator made.
@@ -71,16 +68,14 @@ class Executable:
         Raises:
             UsageError: missing, unknown or wrongly shaped or typed inputs, all listed.
         """
-        values = dict(self._constants) | checked_inputs(self.graph, inputs)
-        last_use = {} if keep_all else self._last_use
+        given = checked_inputs(self.graph, inputs)
         with SINGLE_BLAS:
-            for position, (op, step) in enumerate(zip(self.graph.operators, self._steps, strict=True)):
-                for index, array in zip(op.outputs, self._results(op, step, values), strict=True):
-                    values[index] = self._conforming(op.index, index, array)
-                for index in last_use.get(position, ()):
-                    values.pop(index, None)
-        wanted = [t for op in self.graph.operators for t in op.outputs] if keep_all else self.graph.outputs
-        return {index: values[index] for index in dict.fromkeys((*wanted, *self.graph.outputs))}
+            if keep_all:
+                return self._inference([t for op in self.graph.operators for t in op.outputs]).run(given)
+            inference = self._idle.pop() if self._idle else self._inference([])
+            results = inference.run(given)
+        self._idle.append(inference)
+        return results
 
     def reset(self) -> None:
         """Forget the values of variables."""
@@ -137,42 +132,12 @@ class Executable:
             if self.graph.source_format == "tflite":
                 check_signature(node)
             return prepared(node)
-        except _CONTRADICTIONS as error:
-            raise self._unfit(op, error) from error
+        except CONTRADICTIONS as error:
+            raise unfit(self.graph, op, error) from error
 
-    def _results(self, op: Operator, step: Run, values: Mapping[int, Array]) -> tuple[Array, ...]:
-        """Return an operator's results; variables are no operands, they live in the state."""
-        try:
-            return step(*(None if i is None else values.get(i) for i in op.inputs))
-        except _CONTRADICTIONS as error:
-            raise self._unfit(op, error) from error
-
-    def _unfit(self, op: Operator, error: Exception) -> NumericsError:
-        """Return the error for operands or attributes that contradict the operator."""
-        return NumericsError(f"{self.graph.name}: operator {op.index} {op.label} does not fit its operands: {error}")
-
-    @cached_property
-    def _last_use(self) -> dict[int, list[int]]:
-        """Tensors that nothing reads after each operator."""
-        last: dict[int, int] = {}
-        for op in self.graph.operators:
-            for t in (*op.outputs, *(i for i in op.inputs if i is not None)):
-                last[t] = op.index
-        freed: dict[int, list[int]] = {}
-        for tensor, position in last.items():
-            if tensor not in self.graph.outputs:
-                freed.setdefault(position, []).append(tensor)
-        return freed
-
-    def _conforming(self, operator: int, index: int, array: Array) -> Array:
-        tensor = self.graph.tensors[index]
-        if array.shape != tensor.shape or array.dtype != numpy_dtype(tensor.dtype):
-            msg = (
-                f"{self.graph.name}: operator {operator} made {array.dtype} {array.shape} for tensor {index} "
-                f"{tensor.name!r}, which is {tensor.dtype.value} {tensor.shape}"
-            )
-            raise NumericsError(msg)
-        return array
+    def _inference(self, tensors: Iterable[int]) -> Inference:
+        """Return memory and program of runs that return some tensors and the outputs."""
+        return Inference(self.graph, self._steps, self._constants, self._team, (*tensors, *self.graph.outputs))
 
 
 # --- inputs -------------------------------------------------------------------------------------------

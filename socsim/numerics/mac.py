@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import Enum
 from math import isfinite
 from typing import TYPE_CHECKING, Any
@@ -11,7 +11,9 @@ import numpy as np
 
 from socsim.errors import NumericsError
 from socsim.numerics.arrays import integer_range, numpy_dtype
+from socsim.numerics.calls import Call, shared, span
 from socsim.numerics.hybrid import integer_weights, is_hybrid
+from socsim.numerics.node import Kernels, first_alone
 from socsim.numerics.profiles import Rounding
 from socsim.numerics.requantize import (
     Scales,
@@ -29,17 +31,20 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from socsim.numerics.arrays import Array
-    from socsim.numerics.node import Node, Run
+    from socsim.numerics.node import Node, Room, Run
     from socsim.numerics.requantize import Epilogue
+    from socsim.numerics.threads import Team
     from socsim.workload.graph import Tensor
 
-    Step = Callable[[Array], Array]
+    Step = Run
+    """A run function of activations alone."""
     Build = Callable[[Array, Array | None], Step]
 
 _ACTIVATIONS = {
     "NONE": (-np.inf, np.inf), "RELU": (0.0, np.inf), "RELU6": (0.0, 6.0), "RELU_N1_TO_1": (-1.0, 1.0),
     "RELU_0_TO_1": (0.0, 1.0),
 }  # fmt: skip
+_LEAST_ELEMENTS = 1 << 14  # that change places, of a block that a thread gains from
 _SHORT = (DType.INT4, DType.UINT4, DType.INT8, DType.UINT8)
 _INTEGERS = (*_SHORT, DType.INT16, DType.UINT16)
 
@@ -302,8 +307,8 @@ def bind(node: Node, build: Build) -> Run:
         weights = node.constant(1)
         assert weights is not None  # noqa: S101  (the operand is a constant)
         step = made(weights, node.constant(2))
-        return lambda activations, *_: (step(activations),)
-    return lambda activations, weights, bias=None, *_: (made(weights, bias)(activations),)
+        return first_alone(step) if isinstance(step, Kernels) else lambda activations, *_: step(activations)
+    return lambda activations, weights, bias=None, *_: made(weights, bias)(activations)
 
 
 def channels_last(node: Node) -> bool:
@@ -328,8 +333,48 @@ def on_images(node: Node, step: Step) -> Step:
     """Return a step on arrays in the operator's layout of one on [B, H, W, C]."""
     if channels_last(node):
         return step
+    if isinstance(step, Kernels):
+        return _turned(node, step)
 
-    def transposed(image: Array) -> Array:
-        return np.ascontiguousarray(step(np.ascontiguousarray(image.transpose(0, 2, 3, 1))).transpose(0, 3, 1, 2))
+    def transposed(image: Array) -> tuple[Array, ...]:
+        (made,) = step(np.ascontiguousarray(image.transpose(0, 2, 3, 1)))
+        return (np.ascontiguousarray(made.transpose(0, 3, 1, 2)),)
 
     return transposed
+
+
+def _turned(node: Node, step: Kernels) -> Kernels:
+    """Return a step on [B, C, H, W] of one on [B, H, W, C]."""
+    batch, rows, columns, channels = step.shape
+
+    def calls(room: Room, out: Array, image: Array) -> list[Call]:
+        b, c, h, w = image.shape
+        turned, made = room((b, h, w, c), image.dtype), room(step.shape, step.dtype)
+        before = _transposition(node.team, image.reshape(b, c, h * w), turned.reshape(b, h * w, c))
+        flat = made.reshape(batch, rows * columns, channels), out.reshape(batch, channels, rows * columns)
+        return [before, *step.calls(room, made, turned), _transposition(node.team, *flat)]
+
+    return replace(step, shape=(batch, channels, rows, columns), calls=calls)
+
+
+def _transposition(team: Team, matrices: Array, out: Array) -> Call:
+    parts = team.parts(out.shape[1], max(out.shape[1], 1), out.size // _LEAST_ELEMENTS)
+    return Call(_transpose, len(out) * parts, (matrices, parts, out))
+
+
+@shared
+def _transpose(index: int, matrices: Array, parts: int, out: Array) -> None:
+    """Write a block of rows of a transposed matrix.
+
+    Args:
+        index: of the block: by matrix, rows.
+        matrices: [B, M, N].
+        parts: blocks of a matrix.
+        out: [B, N, M], written.
+    """
+    source, target = matrices[index // parts], out[index // parts]
+    first, last = span(index % parts, parts, target.shape[0])
+    for start in range(0, target.shape[1], 64):  # rows of the source that stay in the cache
+        for r in range(first, last):
+            for c in range(start, min(start + 64, target.shape[1])):
+                target[r, c] = source[c, r]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -16,12 +16,45 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
     from socsim.numerics.arrays import Array
+    from socsim.numerics.calls import Call
     from socsim.numerics.profiles import Profile
     from socsim.workload.graph import Graph, Operator, Tensor
 
     Run = Callable[..., tuple[Array, ...]]
+    Room = Callable[[tuple[int, ...], Any], Array]
+    """Returns an array of a shape and element type, not initialized, that calls may write."""
     Prepare = Callable[["Node"], Run]
     Override = Callable[["Node"], Run | None]
+
+
+@dataclass(frozen=True)
+class Kernels:
+    """A run function of one result that is made of kernel calls alone, so that it can be part of a program.
+
+    Args:
+        team: threads that share the calls where the function is called by itself.
+        shape: of the result.
+        dtype: of the result.
+        calls: returns the calls: calls(room, out, *operands). It is given arrays before they have values, so it
+            looks at their shapes and types alone; all are contiguous.
+    """
+
+    team: Team
+    shape: tuple[int, ...]
+    dtype: np.dtype[Any]
+    calls: Callable[..., list[Call]]
+
+    def __call__(self, *operands: Array | None) -> tuple[Array, ...]:
+        """Return the result of operands."""
+        out = np.empty(self.shape, self.dtype)
+        contiguous = (None if x is None else np.ascontiguousarray(x).reshape(x.shape) for x in operands)
+        self.team.run(*self.calls(np.empty, out, *contiguous))
+        return (out,)
+
+
+def first_alone(run: Kernels) -> Kernels:
+    """Return a run function that leaves all operands but the first alone."""
+    return replace(run, calls=lambda room, out, first, *_: run.calls(room, out, first))
 
 
 @dataclass(frozen=True)

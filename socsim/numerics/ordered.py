@@ -10,12 +10,13 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from socsim.numerics.threads import ALONE, Team, shared
+from socsim.numerics.calls import Call, shared, span
+from socsim.numerics.threads import ALONE, Team
 
 if TYPE_CHECKING:
     from socsim.numerics.arrays import Array
 
-_SHARED_MACS = 1 << 17  # from which threads gain more than they cost
+_LEAST_MACS = 1 << 17  # of a block that a thread gains from
 
 
 def ordered_product(rows: Array, weights: Array, team: Team = ALONE) -> Array:
@@ -31,16 +32,16 @@ def ordered_product(rows: Array, weights: Array, team: Team = ALONE) -> Array:
     flat = np.ascontiguousarray(rows, np.float32).reshape(-1, len(weights))
     out = np.empty((len(flat), weights.shape[1]), np.float32)
     matrix = np.ascontiguousarray(weights, np.float32)
-    is_shared = out.size * len(matrix) >= _SHARED_MACS
-    count = team.rows(len(flat), max(len(flat), 1), is_shared=is_shared)
-    team.run(_accumulate, -(-len(flat) // count), flat, matrix, count, out)
+    parts = team.parts(len(flat), max(len(flat), 1), out.size * len(matrix) // _LEAST_MACS)
+    team.run(Call(_accumulate, parts, (flat, matrix, parts, out)))
     return out.reshape(*rows.shape[:-1], weights.shape[1])
 
 
 @shared
-def _accumulate(index: int, rows: Array, weights: Array, count: int, out: Array) -> None:
-    """Compute rows `index` x `count` and those that follow, `count` of them."""
-    for p in range(index * count, min((index + 1) * count, rows.shape[0])):
+def _accumulate(index: int, rows: Array, weights: Array, parts: int, out: Array) -> None:
+    """Compute one part of the rows."""
+    first, last = span(index, parts, rows.shape[0])
+    for p in range(first, last):
         target = out[p]
         target[:] = 0
         for k in range(rows.shape[1]):

@@ -91,7 +91,7 @@ def scaling(node: Node, real: float | np.floating[Any]) -> Scaling:
 
 
 @inlined
-def scaled(x: int, p: Array) -> Any:
+def scaled(x: int | np.signedinteger[Any], p: Array) -> Any:
     """Return x under a packed `Scaling`, in a kernel."""
     shifted = np.int64(np.int32(np.int64(x) << p[0]))
     return (shifted * p[1] + p[2] + (p[3] if shifted >= 0 else p[4])) >> p[5]

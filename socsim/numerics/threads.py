@@ -1,11 +1,14 @@
-"""Threads that share the blocks of one result, and BLAS held to the thread that calls it.
+"""Threads that share the blocks of calls, and BLAS held to the thread that calls it.
 
 A block is computed from the same operands in whichever thread takes it, and is written to its own part of the
-result: the bits are the same for any number of threads and any size of blocks. All blocks that a thread takes are
-computed in one call of a kernel, which needs the interpreter's lock at its begin and its end alone.
+result: the bits are the same for any number of threads and any size of blocks.
 
-Threads hand over work in about a microsecond: a helper that has no block left waits in its kernel for the next
-job, and takes the interpreter's lock only when the caller has begun with that job, so without the lock.
+Threads go through a program side by side, without the interpreter: each takes blocks of a call until none is left,
+waits until all are done, about a microsecond where threads are equally fast, and goes on to the next call. Each
+has a seat, whose share of the blocks it takes first: the same part of every result, which lies in the cache of its
+processor; then it takes what others have left. So nobody needs to come, and a late helper costs time alone. A
+thread that has waited for long, or worked for long, returns to the interpreter: processors that other programs
+keep busy are left to them, and signals are seen.
 """
 
 from __future__ import annotations
@@ -14,7 +17,7 @@ import time
 from functools import cached_property
 from itertools import count
 from queue import SimpleQueue
-from threading import Lock, Thread
+from threading import Lock, Thread, current_thread
 from typing import TYPE_CHECKING, Any, Self
 from weakref import finalize
 
@@ -22,26 +25,32 @@ import numpy as np
 
 from socsim.errors import UsageError
 from socsim.numerics.atomics import added, loaded, stored
-from socsim.numerics.jit import kernel, kernel_named
+from socsim.numerics.calls import BLOCKS, ENTRY, RECORD, Call, Program, called
+from socsim.numerics.jit import kernel
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Sequence
 
     from socsim.numerics.arrays import Array
 
-    SharedKernel = Callable[..., Any]
+    Jobs = SimpleQueue[tuple["Job", int] | None]
+    """Jobs and the seats that are free in them; None ends a helper."""
 
 GREATEST_THREADS = 256
 
-_CLAIMED, _BEGUN, _ENDED = 0, 8, 16  # counters of a job, each in a cache line of its own
-_COUNTERS = 24
+# Counters of a job, in cache lines of their own: calls that may begin, whether the job is given up, helpers inside;
+# then for each call and seat the blocks of that seat that were taken, and the blocks that who sits there has done.
+_RELEASED, _STOPPED, _INSIDE, _CALLS = 0, 8, 16, 24
+_TAKEN, _DONE, _LINE = 0, 1, 8
 
-_BLOCKS = 8  # for each thread
+_BLOCKS = 4  # for each thread: those that take longer are made up for
 
-_LOOKS = 2000  # for the last helper, about 0.1 ms; then the caller naps
-_LINGERING = 8000  # looks for the next job, about 0.4 ms; then a helper sleeps until it is woken
-_PAUSE = 16  # turns between two looks
-_NAP = 5e-5  # seconds between two looks of the caller after that
+_LOOKS = 2000  # for the blocks of others, about 0.2 ms; then a thread naps
+_LINGERING = 4500  # looks for the next call, about 0.4 ms; then a helper sleeps until it is woken
+_PAUSE = 64  # turns between two looks
+_NAP = 5e-5  # seconds
+_TURN = 64  # blocks after which the caller looks for signals
+_FAREWELL = 1.0  # seconds that helpers have to end
 
 
 class Team:
@@ -61,55 +70,45 @@ class Team:
         self.threads = threads
         self._bell, self._numbers = np.zeros(1, np.int64), count(1)
 
-    @property
-    def blocks(self) -> int:
-        """How many blocks of what is worth sharing keep all threads busy to the end."""
-        return 1 if self.threads == 1 else _BLOCKS * self.threads
-
-    def rows(self, number: int, limit: int, *, is_shared: bool) -> int:
-        """Return how many of `number` rows make a block.
+    def parts(self, number: int, limit: int, worth: int) -> int:
+        """Return into how many blocks of about equal size to split rows, or whatever else there is a number of.
 
         Args:
             number: rows.
             limit: rows of a block that its buffers have room for, 1 or more.
-            is_shared: whether the rows are worth sharing; then blocks are as many as keep all threads busy.
+            worth: how many blocks there is enough work for; fewer than two are not shared.
         """
-        most = -(-number // self.blocks) if is_shared else number
-        return max(min(most, limit), 1)
+        least = max(-(-number // limit), 1)
+        wanted = min(worth, number, _BLOCKS * self.threads)
+        if self.threads == 1 or wanted < 2:
+            return least
+        even = -(-max(least, wanted) // self.threads) * self.threads
+        return even if even <= number else max(least, wanted)
 
-    def run(self, function: SharedKernel, blocks: int, *args: Any) -> None:
-        """Compute every block once, in this thread and in as many others as there are blocks for.
-
-        Args:
-            function: what `shared` made.
-            blocks: number of blocks.
-            args: of the function, the same for all blocks.
+    def run(self, *calls: Call) -> None:
+        """Compute calls one after the other, every block once.
 
         Raises:
             Exception: what a block raises, in any of the threads.
         """
-        job = _Job(function, blocks, args, next(self._numbers), self._bell)
-        helpers = min(self.threads, blocks) - 1
-        for _ in range(helpers):
-            self._jobs.put(job)
-        try:
-            is_done = job.begin()
-        except BaseException:
-            job.stop()
-            raise
-        while helpers > 0 and not is_done:
-            time.sleep(_NAP)
-            is_done = _is_done(job.counters)
-        for error in job.errors:
-            raise error
+        with self.job(Program(calls)) as job:
+            job.advance(len(calls))
+
+    def job(self, program: Program) -> Job:
+        """Return a run of a program by this thread and as many others as there are blocks for."""
+        seats = max(min(self.threads, program.most_blocks), 1)
+        return Job(program, seats, next(self._numbers), self._bell, self._jobs if seats > 1 else None)
 
     @cached_property
-    def _jobs(self) -> SimpleQueue[_Job | None]:
+    def _jobs(self) -> Jobs:
         """What helpers take their work from; they end with the team."""
-        jobs: SimpleQueue[_Job | None] = SimpleQueue()
-        for _ in range(self.threads - 1):
-            Thread(target=_help, args=(jobs,), name="socsim-numerics", daemon=True).start()
-            finalize(self, jobs.put, None)
+        jobs: Jobs = SimpleQueue()
+        helpers = [
+            Thread(target=_help, args=(jobs,), name="socsim-numerics", daemon=True) for _ in range(self.threads - 1)
+        ]
+        for helper in helpers:
+            helper.start()
+        finalize(self, _dismiss, helpers, jobs)
         return jobs
 
 
@@ -117,110 +116,220 @@ ALONE = Team()
 """The caller's thread, and no other."""
 
 
-def shared(block: Callable[..., None]) -> SharedKernel:
-    """Return a kernel for `Team.run` of a function that computes block number `index`: block(index, *args)."""
-    compiled = kernel(block)
+class Job:
+    """A run of a program: the calls that may begin are released one part after the other.
 
-    def run(counters: Array, blocks: int, number: int, bell: Array, args: tuple[Any, ...]) -> bool:
-        is_helper = number < 0
-        if not is_helper:
-            stored(bell, 0, number)
-        index = added(counters, _CLAIMED, 1)
-        while index < blocks:
-            compiled(index, *args)
-            index = added(counters, _CLAIMED, 1)
-        if not is_helper:
-            return _is_soon_done(counters)
-        added(counters, _ENDED, 1)
-        _linger(bell, -number)
-        return True
+    A context: when it is left by an exception, helpers have left the program's arrays.
 
-    return kernel_named(f"{block.__module__}.{block.__qualname__}.shared", run)
-
-
-class _Job:
-    """Blocks of one result that threads take one by one.
-
-    A helper says that it has begun before it takes a block. So when no block is left and all that have begun have
-    ended, every block is done; a helper that comes later finds none.
+    Args:
+        program: the calls.
+        seats: how many threads may take part, the caller in seat 0.
+        number: of the job in its team.
+        bell: the number of the team's last job; helpers that wait leave a job when another begins.
+        jobs: where helpers are called; None where there are no seats for any.
     """
 
-    def __init__(self, function: SharedKernel, blocks: int, args: tuple[Any, ...], number: int, bell: Array) -> None:
-        self.counters = np.zeros(_COUNTERS, np.int64)
-        self.errors: list[BaseException] = []
-        self._function, self._blocks, self._args, self._number, self._bell = function, blocks, args, number, bell
+    def __init__(self, program: Program, seats: int, number: int, bell: Array, jobs: Jobs | None) -> None:
+        self._program, self._seats, self._number, self._bell, self._jobs = program, seats, number, bell, jobs
+        self._counters = np.zeros(_CALLS + len(program.table) * seats * _LINE, np.int64)
+        self._absent = list(range(1, seats))
+        self._errors: list[BaseException] = []
+        self._position = 0
 
-    def begin(self) -> bool:
-        """Ring the bell and take part, in the caller; return whether all helpers have ended, too."""
-        return bool(self._function(self.counters, self._blocks, self._number, self._bell, self._args))
+    def __enter__(self) -> Self:
+        self._release(0)
+        return self
 
-    def help(self) -> None:
-        """Take part, in a helper, and wait for the bell to ring again, for a while."""
-        _begin(self.counters)
+    def __exit__(self, kind: object, *_: object) -> None:
+        if kind is not None:
+            _stop(self._counters)
+            while _is_any_inside(self._counters):
+                time.sleep(_NAP)
+
+    def advance(self, stop: int) -> None:
+        """Compute the calls before number `stop` that are not done yet.
+
+        Raises:
+            Exception: what a block raises, in any of the threads.
+        """
+        if self._position >= stop:
+            return
+        self._release(stop)
+        while self._position < stop:
+            self._position, waits = _advance(self._program.table, self._counters, self._position, stop, self._seats)
+            if self._errors:
+                raise self._errors[0]
+            if waits:
+                time.sleep(_NAP)
+
+    def _release(self, stop: int) -> None:
+        """Let calls before a number begin, and call the helpers that are not there."""
+        _release(self._counters, stop, self._bell, self._number)
+        while self._jobs and self._absent:
+            self._jobs.put((self, self._absent.pop()))
+
+    @property
+    def failed(self) -> int:
+        """The first call that is not done."""
+        done = self._counters[_CALLS + _DONE :: _LINE].reshape(-1, self._seats).sum(axis=1)
+        return int(np.argmin(done >= self._program.table[:, BLOCKS]))
+
+    def help(self, seat: int) -> None:
+        """Take part, in a helper, until the job or the patience ends."""
+        position, place = 0, (seat, self._seats)
+        _enter(self._counters)
         try:
-            self._function(self.counters, self._blocks, -self._number, self._bell, self._args)
+            while position >= 0:
+                position = _assist(self._program.table, self._counters, position, place, self._bell, self._number)
+                if position >= 0:
+                    time.sleep(_NAP)
         except BaseException as error:
-            self.errors.append(error)
-            _end(self.counters)
-
-    def stop(self) -> None:
-        """Leave no block to take, and wait for the helpers that have begun."""
-        _take_all(self.counters, self._blocks)
-        while not _is_done(self.counters):
-            time.sleep(_NAP)
+            self._errors.append(error)
+            _stop(self._counters)
+        finally:
+            _leave(self._counters)
+            self._absent.append(seat)
 
 
-def _help(jobs: SimpleQueue[_Job | None]) -> None:
+def _help(jobs: Jobs) -> None:
     """Help with jobs until None comes."""
-    while job := jobs.get():
-        job.help()
-        del job  # its arrays are the caller's
+    while called_to := jobs.get():
+        job, seat = called_to
+        job.help(seat)
+        del job, called_to  # its arrays are the caller's
+
+
+def _dismiss(helpers: Sequence[Thread], jobs: Jobs) -> None:
+    """End helpers, before the interpreter and the code that they are in."""
+    for _ in helpers:
+        jobs.put(None)
+    for helper in helpers:
+        if helper is not current_thread():
+            helper.join(_FAREWELL)
 
 
 @kernel
-def _begin(counters: Array) -> None:
-    added(counters, _BEGUN, 1)
+def _release(counters: Array, stop: int, bell: Array, number: int) -> None:
+    stored(counters, _RELEASED, stop)
+    stored(bell, 0, number)
 
 
 @kernel
-def _end(counters: Array) -> None:
-    added(counters, _ENDED, 1)
+def _stop(counters: Array) -> None:
+    stored(counters, _STOPPED, 1)
 
 
 @kernel
-def _take_all(counters: Array, blocks: int) -> None:
-    added(counters, _CLAIMED, blocks)
+def _enter(counters: Array) -> None:
+    added(counters, _INSIDE, 1)
 
 
 @kernel
-def _is_done(counters: Array) -> bool:
-    """Whether all helpers that have begun have ended; those that ended are counted first, as more may begin."""
-    ended = loaded(counters, _ENDED)
-    return bool(ended == loaded(counters, _BEGUN))
+def _leave(counters: Array) -> None:
+    added(counters, _INSIDE, -1)
 
 
 @kernel
-def _is_soon_done(counters: Array) -> bool:
+def _is_any_inside(counters: Array) -> bool:
+    return bool(loaded(counters, _INSIDE) > 0)
+
+
+@kernel
+def _advance(table: Array, counters: Array, position: int, stop: int, seats: int) -> tuple[int, bool]:
+    """Compute calls from `position` on, in the caller; return the first that is not done, and whether it waits.
+
+    It returns before `stop` where others take long over their blocks, and after many blocks of its own.
+    """
+    room = _TURN
+    while position < stop:
+        room = _take(table, counters, position, (0, seats), room)
+        if room <= 0 and not _is_done(table, counters, position, seats):
+            return position, False
+        if not _is_soon_done(table, counters, position, seats):
+            return position, True
+        position += 1
+        if room <= 0:
+            break
+    return position, False
+
+
+@kernel
+def _assist(table: Array, counters: Array, position: int, place: tuple[int, int], bell: Array, number: int) -> int:
+    """Compute calls from `position` on, in a helper; return the one it waits for others in, or -1 when it leaves."""
+    while position < table.shape[0]:
+        for look in range(_LINGERING + 1):
+            if loaded(counters, _RELEASED) > position:
+                break
+            is_over = loaded(counters, _STOPPED) != 0 or loaded(bell, 0) != number
+            if is_over or look == _LINGERING or _pause(counters) == 0:
+                return -1
+        _take(table, counters, position, place, table[position, BLOCKS])
+        if loaded(counters, _STOPPED) != 0:
+            return -1
+        if not _is_soon_done(table, counters, position, place[1]):
+            return position
+        position += 1
+    for _ in range(_LINGERING):
+        if loaded(bell, 0) != number or _pause(counters) == 0:
+            break
+    return -1
+
+
+@kernel
+def _take(table: Array, counters: Array, position: int, place: tuple[int, int], room: int) -> int:
+    """Compute blocks of a call while there are any, `room` at most; return how many less than that it were.
+
+    Args:
+        table: of the program.
+        counters: of the job.
+        position: of the call.
+        place: the seat of this thread, and how many there are.
+        room: see above.
+    """
+    seat, seats = place
+    blocks, own = table[position, BLOCKS], _line(position, place)
+    for turn in range(seats):
+        other = (seat + turn) % seats
+        line = _line(position, (other, seats))
+        first, last = -(-blocks * other // seats), -(-blocks * (other + 1) // seats)
+        while room > 0 and first + loaded(counters, line + _TAKEN) < last and loaded(counters, _STOPPED) == 0:
+            index = first + added(counters, line + _TAKEN, 1)
+            if index < last:
+                called(table[position, ENTRY], index, table[position, RECORD])
+                added(counters, own + _DONE, 1)
+                room -= 1
+    return room
+
+
+@kernel
+def _line(position: int, place: tuple[int, int]) -> int:
+    """Return where the counters of a call and a seat begin."""
+    return _CALLS + (position * place[1] + place[0]) * _LINE
+
+
+@kernel
+def _is_done(table: Array, counters: Array, position: int, seats: int) -> bool:
+    done = 0
+    for seat in range(seats):
+        done += loaded(counters, _line(position, (seat, seats)) + _DONE)
+    return bool(done >= table[position, BLOCKS])
+
+
+@kernel
+def _is_soon_done(table: Array, counters: Array, position: int, seats: int) -> bool:
     for _ in range(_LOOKS):
-        if _is_done(counters):
+        if _is_done(table, counters, position, seats):
             return True
-        _pause(_PAUSE)
+        if loaded(counters, _STOPPED) != 0 or _pause(counters) == 0:
+            return False
     return False
 
 
 @kernel
-def _linger(bell: Array, number: int) -> None:
-    """Wait until another job than this one was begun, or for long enough."""
-    for _ in range(_LINGERING):
-        if loaded(bell, 0) != number or _pause(_PAUSE) == 0:
-            return
-
-
-@kernel
-def _pause(turns: int) -> int:
-    """Keep this processor busy, about 2 ns a turn; the result is never 0, which compilers do not know."""
-    state = np.uint32(1)
-    for _ in range(turns):  # xorshift: each turn needs the one before, so none can be left out
+def _pause(counters: Array) -> int:
+    """Keep this processor busy for about 100 ns; the result is never 0, which compilers do not know."""
+    state = np.uint32(loaded(counters, _RELEASED)) | np.uint32(1)  # from memory, or the result would be known
+    for _ in range(_PAUSE):  # xorshift: each turn needs the one before, so none can be left out
         state ^= state << np.uint32(13)
         state ^= state >> np.uint32(17)
         state ^= state << np.uint32(5)

@@ -8,13 +8,18 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from socsim.errors import NumericsError
+from socsim.numerics.calls import Call, shared, span
 from socsim.numerics.jit import kernel
 
 if TYPE_CHECKING:
     from socsim.numerics.arrays import Array
-    from socsim.numerics.node import Node
+    from socsim.numerics.node import Node, Room
+    from socsim.numerics.threads import Team
 
     Geometry = tuple[tuple[int, int], tuple[int, int], tuple[int, int]]
+    Border = tuple[int, int, int, int]
+
+_LEAST_ELEMENTS = 1 << 16  # of a block that a thread gains from
 
 
 @dataclass(frozen=True)
@@ -77,6 +82,26 @@ class Window:
         out[:, top : top + rows, left : left + columns] = image
         return out
 
+    def border(self, image: Array, fill: int) -> Border:
+        """Return the border of images [B, H, W, C] as kernels take it; see `copy_rows`.
+
+        Raises:
+            OverflowError: the type of the image does not hold what fills it.
+        """
+        top, left, _, right = self.pads
+        return top, left * image.shape[3], right * image.shape[3], int(image.dtype.type(fill))
+
+    def padding(self, team: Team, room: Room, image: Array, fill: int) -> tuple[list[Call], Array]:
+        """Return the calls that fill the border of [B, H, W, C], and the array that they write; none without one."""
+        top, left, bottom, right = self.pads
+        if not any(self.pads):
+            return [], image
+        batch, rows, columns, channels = image.shape
+        out = room((batch, rows + top + bottom, columns + left + right, channels), image.dtype)
+        parts = team.parts(out.shape[1], out.shape[1], out.size // _LEAST_ELEMENTS)
+        args = (image.reshape(batch, rows, -1), self.border(image, fill), parts, out.reshape(*out.shape[:2], -1))
+        return [Call(_pad, batch * parts, args)], out
+
 
 def check_output(node: Node, window: Window, image: tuple[int, ...], result: tuple[int, ...]) -> None:
     """Check rows and columns of the result [B, H, W, C] against the image [B, H, W, C].
@@ -91,6 +116,45 @@ def check_output(node: Node, window: Window, image: tuple[int, ...], result: tup
             f"{wanted}; the file is wrong"
         )
         raise NumericsError(msg)
+
+
+@shared
+def _pad(index: int, images: Array, border: Border, parts: int, out: Array) -> None:
+    """Write a block of rows of images with a border.
+
+    Args:
+        index: of the block: by image, rows.
+        images: [B, H, W x C].
+        border: see `copy_rows`.
+        parts: blocks of an image.
+        out: [B, rows, columns x C], written.
+    """
+    first, last = span(index % parts, parts, out.shape[1])
+    copy_rows(images[index // parts], first, border, out[index // parts, first:last])
+
+
+@kernel
+def copy_rows(image: Array, first: int, border: Border, out: Array) -> None:
+    """Write rows of a padded image.
+
+    Args:
+        image: [H, W x C] without its border.
+        first: row of the padded image.
+        border: rows above, elements before and after, and what they hold.
+        out: [rows, columns x C], written.
+    """
+    top, left, _, fill = border
+    stop = left + image.shape[1]
+    for r in range(out.shape[0]):
+        target, row = out[r], first + r - top
+        if row < 0 or row >= image.shape[0]:
+            target[:] = fill
+        else:
+            target[:left] = fill
+            target[stop:] = fill
+            source, inner = image[row], target[left:stop]
+            for c in range(source.size):  # compilers see through a loop, not through an assignment of arrays
+                inner[c] = source[c]
 
 
 @kernel

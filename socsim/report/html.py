@@ -11,7 +11,7 @@ from socsim.report.formats import format_bytes, format_count, format_power, form
 from socsim.report.markup import bullets, colour_key, fragment, heading, html_lines, html_table, image, page, section
 from socsim.report.sinks import html_text
 from socsim.report.tables import energy_table, links_table, memories_table, units_table
-from socsim.report.text import NO_RANGE, assumed_line, bottleneck, explain, format_throughput, slowest, static_pj
+from socsim.report.text import assumed_line, bottleneck, explain, format_throughput, range_words, slowest, static_pj
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -91,7 +91,7 @@ def _tiles(record: RunRecord) -> str:
     note = f"peak of {fullest.name}, {format_share(fullest.peak_bytes, fullest.capacity_bytes)} full" if fullest else ""
     static = format_share(static_pj(record), record.energy_pj)
     tiles = (
-        (format_time(record.latency_ps), f"latency ({NO_RANGE})"),
+        (format_time(record.latency_ps), f"latency ({range_words(record)})"),
         (format_throughput(record), "throughput"),
         (format_energy(record.energy_pj), "energy"),
         (format_power(record.energy_pj, record.latency_ps), f"average power, static {static}"),

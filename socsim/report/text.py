@@ -24,7 +24,6 @@ if TYPE_CHECKING:
 
     from socsim.records import Explanation, OperatorRecord, RunRecord
 
-NO_RANGE = "range: not known, uncalibrated"
 _SHA_DIGITS = 12
 _NAME = 40
 _TOP = 5
@@ -70,6 +69,7 @@ def _identity(record: RunRecord) -> list[str]:
                 f"detail {terminal_text(record.detail, 20)}, socsim {terminal_text(record.version, 40)}"
             ],
         ),
+        *labelled("calibration", [terminal_text(record.calibration, 120)] if record.calibration else []),
         *labelled("background", [f"{terminal_text(u, 20)} reads {format_rate(r)}" for u, r in record.background]),
     ]
 
@@ -77,9 +77,18 @@ def _identity(record: RunRecord) -> list[str]:
 def _speed(record: RunRecord) -> list[str]:
     each = f" for a batch of {record.batch}" if record.batch > 1 else ""
     return [
-        *labelled("latency", [f"{format_time(record.latency_ps)}{each} ({NO_RANGE})"]),
+        *labelled("latency", [f"{format_time(record.latency_ps)}{each} ({range_words(record)})"]),
         *labelled("throughput", [f"{format_throughput(record)}, one run after the other"]),
     ]
+
+
+def range_words(record: RunRecord) -> str:
+    """Return how far a latency may be off, as far as that is known."""
+    if record.calibration is None:
+        return "range: not known, uncalibrated"
+    if not record.calibrated or record.calibration_error is None:
+        return "range: not known, calibrated on relatives"
+    return f"calibrated, mean error {record.calibration_error:.0%} for networks left out of the fit"
 
 
 def format_throughput(record: RunRecord) -> str:

@@ -9,6 +9,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from socsim.report.crossed import crossed_document, crossed_text
 from socsim.report.formats import labelled, plural, text_table
 from socsim.report.markup import bullets, fragment, heading, html_table, image, page
 from socsim.report.sinks import html_text, terminal_text, write_file
@@ -18,13 +19,14 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
     from socsim.accuracy.validation import GroupResult, RowResult, TimingComparison
+    from socsim.calibration.crossed import CrossValidation
 
 SCHEMA_VERSION = "socsim.timing/1"
 _ROW_TYPES = {
     "line": "int", "platform": "str", "unit": "str", "cluster": "str", "cores": "int", "runtime": "str",
     "runtime_version": "str", "workload": "str", "input_shape": "str", "precision": "str", "batch": "int",
     "metric": "str", "unit_of_value": "str", "measured": "float", "predicted": "float", "error": "float",
-    "calibrated": "bool", "reason": "str", "note": "str",
+    "uncalibrated": "float", "calibrated": "bool", "reason": "str", "note": "str",
 }  # fmt: skip
 _GROUP_TYPES = {
     "platform": "str", "unit": "str", "cluster": "str", "runtime": "str", "metric": "str", "rows": "int",
@@ -49,10 +51,11 @@ class TimingValidation:
 
     Args:
         comparison: the comparison behind it.
+        crossed: cross-validation of the same table, where it was asked for.
     """
 
-    def __init__(self, comparison: TimingComparison) -> None:
-        self.comparison = comparison
+    def __init__(self, comparison: TimingComparison, crossed: CrossValidation | None = None) -> None:
+        self.comparison, self.crossed = comparison, crossed
 
     @cached_property
     def rows(self) -> Table:
@@ -87,6 +90,8 @@ class TimingValidation:
             "rows": list(self.rows),
             "skipped": list(self.comparison.skipped),
         }
+        if self.crossed:
+            document["cross_validation"] = crossed_document(self.crossed)
         return json.dumps(document, indent=1, allow_nan=False) + "\n"
 
     def report(self, path: str | Path) -> None:
@@ -119,6 +124,8 @@ class TimingValidation:
         lines += _titled("groups, largest error first", scored)
         lines += _titled("groups with fewer workloads than are scored", small)
         lines += self._reason_lines()
+        if self.crossed:
+            lines += ["", *crossed_text(self.crossed)]
         return "\n".join(lines)
 
     def _repr_html_(self) -> str:
@@ -140,8 +147,8 @@ class TimingValidation:
 def _row(result: RowResult) -> tuple[Any, ...]:
     row = result.row
     own = {
-        "measured": row.value, "predicted": result.predicted, "error": result.error, "calibrated": result.calibrated,
-        "reason": result.reason, "note": result.note,
+        "measured": row.value, "predicted": result.predicted, "error": result.error,
+        "uncalibrated": result.uncalibrated, "calibrated": result.calibrated, "reason": result.reason, "note": result.note,
     }  # fmt: skip
     return tuple(own[name] if name in own else _silent(getattr(row, name)) for name in _ROW_TYPES)
 

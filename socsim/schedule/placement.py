@@ -10,6 +10,7 @@ from socsim.cost.memory_plan import InfeasibilityReport
 from socsim.cost.models import core_rates
 from socsim.errors import InfeasibleError, UnsupportedOperatorError
 from socsim.memo import Same
+from socsim.soc.schema import CpuCluster
 from socsim.workload.dtypes import DType
 from socsim.workload.operators import Category
 
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
 
     from socsim.soc.platform import Platform
     from socsim.soc.runtimes import Runtime
+    from socsim.soc.schema import AnyUnit
     from socsim.workload.graph import Graph, Operator
 
 
@@ -58,9 +60,13 @@ class Placed:
 
 def candidates(platform: Platform, order: Sequence[str], runtimes: Mapping[str, Runtime]) -> list[Candidate]:
     """Return the units of `order` with the runtime of each; `runtimes` replaces defaults."""
-    return [
-        Candidate(u, frozenset(core_rates(platform.unit(u))), runtimes.get(u) or platform.runtime(u)) for u in order
-    ]
+    return [_candidate(platform.unit(u), u, runtimes.get(u) or platform.runtime(u)) for u in order]
+
+
+def _candidate(unit: AnyUnit, name: str, stack: Runtime) -> Candidate:
+    """Return a unit with its runtime as it is on the unit's cores."""
+    own = stack.on(unit.isa) if isinstance(unit, CpuCluster) else stack
+    return Candidate(name, frozenset(core_rates(unit)), own)
 
 
 def graph_dtype(graph: Graph, op: Operator) -> str:

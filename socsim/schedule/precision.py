@@ -25,6 +25,7 @@ PRECISIONS: dict[str, tuple[DType, DType]] = {
     "int8x16": (DType.INT8, DType.INT16),
     "w8a8": (DType.INT8, DType.INT8),
     "w8a16": (DType.INT8, DType.FLOAT16),
+    "w8a32": (DType.INT8, DType.FLOAT32),
     "w4a16": (DType.INT4, DType.FLOAT16),
     "w4a16_g128": (DType.INT4, DType.FLOAT16),
     "fp16": (DType.FLOAT16, DType.FLOAT16),

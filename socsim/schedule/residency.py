@@ -1,25 +1,22 @@
-"""Which memories each tensor may lie in, and for how long."""
+"""Which memory each tensor lies in, and where."""
 
 from __future__ import annotations
 
-from bisect import bisect_left
-from itertools import accumulate
 from typing import TYPE_CHECKING
 
 from socsim.cost.memory_plan import Buffer, MemoryPlan, plan_memory
 from socsim.errors import InfeasibleError
 from socsim.memo import Same
-from socsim.quantities import ceil_div
 from socsim.schedule.cascades import HEIGHTS, cascade_of, chains, on_chip
 from socsim.schedule.homes import Homes
-from socsim.schedule.tasks import stored_bytes
-from socsim.workload.graph import TensorKind
+from socsim.schedule.lives import lives_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
     from socsim.schedule.cascades import Cascade, Chain
-    from socsim.schedule.tasks import Task, TaskGraph
+    from socsim.schedule.lives import Lives, Sharers
+    from socsim.schedule.tasks import TaskGraph
     from socsim.soc.platform import Platform
     from socsim.soc.runtimes import Runtime
 
@@ -38,15 +35,20 @@ def plan_residency(
     """
     homes = Homes.of(platform)
     by_unit = tuple((unit, Same(runtime)) for unit, runtime in runtimes.items())
-    key = "residency", Same(tasks), homes, by_unit, batch
-    return tasks.graph.memo.get(key, lambda: _plan_all(tasks, homes, runtimes, batch))
+    memo = tasks.graph.memo
+
+    def plan() -> tuple[MemoryPlan, tuple[Cascade, ...]]:
+        lives = memo.get(("lives", Same(tasks), batch), lambda: lives_of(tasks, batch))
+        return _plan_all(tasks, homes, runtimes, lives)
+
+    return memo.get(("residency", Same(tasks), homes, by_unit, batch), plan)
 
 
 def _plan_all(
-    tasks: TaskGraph, homes: Homes, runtimes: Mapping[str, Runtime], batch: int
+    tasks: TaskGraph, homes: Homes, runtimes: Mapping[str, Runtime], lives: Lives
 ) -> tuple[MemoryPlan, tuple[Cascade, ...]]:
     def plan_with(cascades: Sequence[Cascade]) -> MemoryPlan:
-        return _plan(tasks, homes, runtimes, batch, cascades)
+        return _plan(tasks, homes, runtimes, lives, cascades)
 
     try:
         plan = plan_with(())
@@ -82,119 +84,55 @@ def _cascades(
 
 
 def _plan(
-    tasks: TaskGraph,
-    homes: Homes,
-    runtimes: Mapping[str, Runtime],
-    batch: int,
-    cascades: Sequence[Cascade],
+    tasks: TaskGraph, homes: Homes, runtimes: Mapping[str, Runtime], lives: Lives, cascades: Sequence[Cascade]
 ) -> MemoryPlan:
     """Return a place for every tensor that crosses a task's border.
 
-    Units work side by side, so a tensor keeps its place until every task that could run beside its users
-    or before them has been dealt with: a later tensor may lie there only if its maker waits, directly or not,
-    for all of them. What a cascade touches lives as long as the cascade.
+    Where a memory has room for all that could lie in it, how much more it has does not matter: networks that run
+    on several platforms keep what was found for one.
+
+    Raises:
+        InfeasibleError: see `plan_residency`.
     """
-    lives: dict[int, _Life] = {}
-    until = last_beside(tasks)
-    for task in tasks.tasks:
-        for tensor in (*task.inputs, *task.outputs, *task.weights):
-            _note(lives, tasks, task, tensor, runtimes[task.unit], batch, until)
-    for cascade in cascades:
-        _hold(lives, tasks, cascade)
-    end = len(tasks.tasks)
-    states = (t.index for t in tasks.graph.tensors if t.kind is TensorKind.VARIABLE)
-    for tensor in (*tasks.graph.outputs, *states):
-        key = tasks.storage.get(tensor, tensor)
-        if key in lives:
-            lives[key].last = end
-    outer = {tasks.storage.get(t, t) for t in (*tasks.graph.inputs, *tasks.graph.outputs)}
-    for key in outer & lives.keys():
-        lives[key].is_boundary = True
-    buffers = [life.buffer(key, tasks, homes, runtimes) for key, life in sorted(lives.items()) if life.bytes]
-    return plan_memory(buffers, dict(homes.rooms), end + 1)
+    held = lives.cascaded(tasks, cascades)
+    memories = tuple(_allowed(sharers, homes, runtimes) for sharers in held.sharers)
+    _check_shared(tasks, homes, held, memories)
+    steps, most, rooms = len(tasks.tasks) + 1, sum(life.bytes for life in held.rows), dict(homes.rooms)
+    used = {name: rooms[name] for name in dict.fromkeys(name for names in memories for name in names)}
+    key = "places", held.rows, memories, tuple(min(room, most) for room in used.values()), steps
+    plan = tasks.graph.memo.get(key, lambda: plan_memory(_buffers(tasks, held, memories), used, steps))
+    return plan.within(rooms, steps)
 
 
-def _hold(lives: Mapping[int, _Life], tasks: TaskGraph, cascade: Cascade) -> None:
-    """Keep what a cascade touches for all of its tasks, and what lies between them in part."""
-    for position in cascade.positions:
-        task = tasks.tasks[position]
-        for tensor in (*task.inputs, *task.outputs):
-            life = lives[tasks.storage.get(tensor, tensor)]
-            life.first = min(life.first, cascade.first)
-            life.last = max(life.last, cascade.last)
-    for key, (rows, whole) in cascade.held.items():
-        lives[key].bytes = ceil_div(lives[key].bytes * rows, whole)
+def _buffers(tasks: TaskGraph, lives: Lives, memories: Sequence[tuple[str, ...]]) -> list[Buffer]:
+    """Return what needs room, with the memories that each group of sharers may use."""
+    return [
+        Buffer(
+            life.key, tasks.graph.tensors[life.key].name, life.bytes, life.first, life.last, memories[life.sharers],
+            lives.sharers[life.sharers].constant,
+        )
+        for life in lives.rows
+    ]  # fmt: skip
 
 
-def last_beside(tasks: TaskGraph) -> list[int]:
-    """Return for each task the last position whose task need not wait for it; its own where all later ones do.
-
-    Tasks of one unit run in order, so what a task waits for is one position on each unit.
-    """
-    waits: list[dict[str, int]] = []
-    newest: dict[str, int] = {}
-    for task in tasks.tasks:
-        own = newest.get(task.unit)
-        found: dict[str, int] = {}
-        for before in (*tasks.before[task.position], *(() if own is None else (own,))):
-            _raise(found, {**waits[before], tasks.tasks[before].unit: before})
-        waits.append(found)
-        newest[task.unit] = task.position
-    floors = {unit: _running_minimum([w.get(unit, -1) for w in waits]) for unit in newest}
-    return [bisect_left(floors[task.unit], task.position) - 1 for task in tasks.tasks]
+def _allowed(sharers: Sharers, homes: Homes, runtimes: Mapping[str, Runtime]) -> tuple[str, ...]:
+    """Return the memories that every unit can use, in the first unit's order."""
+    first, *others = (homes.units[u].memories(constant=sharers.constant) for u in sharers.units)
+    names = tuple(m for m in first if all(m in other for other in others))
+    is_outside = sharers.is_boundary and any(runtimes[u].boundary == "off_chip" for u in sharers.units)
+    if not sharers.constant and (is_outside or not all(runtimes[u].resident for u in sharers.units)):
+        return tuple(m for m in names if m in homes.off_chip) or names
+    return names
 
 
-def _raise(levels: dict[str, int], to: Mapping[str, int]) -> None:
-    for unit, position in to.items():
-        levels[unit] = max(levels.get(unit, -1), position)
-
-
-def _running_minimum(values: list[int]) -> list[int]:
-    """Return the least value from each index on."""
-    return list(accumulate(reversed(values), min))[::-1]
-
-
-class _Life:
-    """What tasks do with one storage: its size, its first and last task, and the units that touch it."""
-
-    def __init__(self, *, constant: bool) -> None:
-        self.constant = constant
-        self.is_boundary = False
-        self.bytes = 0
-        self.first = -1
-        self.last = -1
-        self.units: dict[str, None] = {}
-
-    def buffer(self, key: int, tasks: TaskGraph, homes: Homes, runtimes: Mapping[str, Runtime]) -> Buffer:
-        name = tasks.graph.tensors[key].name
-        memories = self._allowed(homes, runtimes)
-        if not memories:
-            role = "weights" if self.constant else "activations"
-            msg = (
-                f"tensor {name!r} is used by {', '.join(self.units)}, which share no memory for {role}; "
-                f"add one to their `{role}` in platform {homes.platform!r}"
-            )
-            raise InfeasibleError(msg)
-        return Buffer(key, name, self.bytes, self.first, self.last, memories, self.constant)
-
-    def _allowed(self, homes: Homes, runtimes: Mapping[str, Runtime]) -> tuple[str, ...]:
-        """Return the memories that every unit can use, in the first unit's order."""
-        first, *others = (homes.units[u].memories(constant=self.constant) for u in self.units)
-        names = tuple(m for m in first if all(m in other for other in others))
-        is_outside = self.is_boundary and any(runtimes[u].boundary == "off_chip" for u in self.units)
-        if not self.constant and (is_outside or not all(runtimes[u].resident for u in self.units)):
-            return tuple(m for m in names if m in homes.off_chip) or names
-        return names
-
-
-def _note(
-    lives: dict[int, _Life], tasks: TaskGraph, task: Task, tensor: int, runtime: Runtime, batch: int, until: list[int]
-) -> None:
-    described = tasks.graph.tensors[tensor]
-    key = tasks.storage.get(tensor, tensor)
-    life = lives.setdefault(key, _Life(constant=described.is_constant))
-    life.bytes = max(life.bytes, stored_bytes(described, runtime) * (1 if described.is_constant else batch))
-    if tensor in task.outputs and life.first < 0 and not life.units:
-        life.first = task.position
-    life.last = max(life.last, until[task.position])
-    life.units[task.unit] = None
+def _check_shared(tasks: TaskGraph, homes: Homes, lives: Lives, memories: Sequence[tuple[str, ...]]) -> None:
+    """Refuse a tensor whose users have no memory in common."""
+    apart = next((life for life in lives.rows if not memories[life.sharers]), None)
+    if apart is not None:
+        sharers = lives.sharers[apart.sharers]
+        role = "weights" if sharers.constant else "activations"
+        msg = (
+            f"tensor {tasks.graph.tensors[apart.key].name!r} is used by {', '.join(sharers.units)}, which share no "
+            f"memory for {role}; add one to their `{role}` in platform {homes.platform!r}"
+        )
+        raise InfeasibleError(msg)

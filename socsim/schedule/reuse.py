@@ -7,7 +7,6 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from socsim.cost.system_cache import Kept
-from socsim.schedule.tasks import stored_bytes
 from socsim.soc.schema import SystemCache
 
 if TYPE_CHECKING:
@@ -16,20 +15,17 @@ if TYPE_CHECKING:
     from socsim.cost.memory_plan import MemoryPlan
     from socsim.schedule.tasks import Task, TaskGraph
     from socsim.soc.platform import Platform
-    from socsim.soc.runtimes import Runtime
 
 _ONE = 1 << 16
 """All of a tensor, in the parts that shares are counted in."""
 
 
-def kept_by_task(
-    tasks: TaskGraph, plan: MemoryPlan, platform: Platform, runtimes: Mapping[str, Runtime], batch: int
-) -> Sequence[tuple[Kept, ...]]:
+def kept_by_task(tasks: TaskGraph, plan: MemoryPlan, platform: Platform, batch: int) -> Sequence[tuple[Kept, ...]]:
     """Return what the platform's system caches hold of each task's operands."""
     kept: list[tuple[Kept, ...]] = [()] * len(tasks.tasks)
     for name, cache in platform.file.memories.items():
         if isinstance(cache, SystemCache):
-            operands = Operands(tasks, plan, runtimes, batch, cache.serves)
+            operands = Operands(tasks, plan, batch, cache.serves)
             found = _Reuse(name, cache, operands).run()
             kept = [(*before, *own) for before, own in zip(kept, found, strict=True)]
     return kept
@@ -52,16 +48,13 @@ class Operands:
     Args:
         tasks: in order.
         plan: where their tensors lie.
-        runtimes: by unit, for the types in which they keep tensors.
         batch: inferences that go through each operator together.
         memory: the one that counts.
     """
 
-    def __init__(
-        self, tasks: TaskGraph, plan: MemoryPlan, runtimes: Mapping[str, Runtime], batch: int, memory: str
-    ) -> None:
-        self._graph, self._storage, self._places = tasks.graph, tasks.storage, plan.places
-        self._runtimes, self._batch, self._memory = runtimes, batch, memory
+    def __init__(self, tasks: TaskGraph, plan: MemoryPlan, batch: int, memory: str) -> None:
+        self._constants, self._storage, self._places = tasks.graph.constants, tasks.storage, plan.places
+        self._stored, self._batch, self._memory = tasks.stored, batch, memory
         self.by_task = [self._of(task) for task in tasks.tasks]
         self.units = [task.unit for task in tasks.tasks]
         inputs = {self._storage.get(t, t) for t in tasks.graph.inputs}
@@ -76,9 +69,9 @@ class Operands:
 
     def _sizes(self, task: Task, tensors: Sequence[int]) -> Iterator[tuple[int, int]]:
         for tensor in tensors:
-            key, described = self._storage.get(tensor, tensor), self._graph.tensors[tensor]
+            key = self._storage.get(tensor, tensor)
             place = self._places.get(key)
-            size = stored_bytes(described, self._runtimes[task.unit]) * (1 if described.is_constant else self._batch)
+            size = self._stored[task.unit][tensor] * (1 if tensor in self._constants else self._batch)
             if place is not None and place.memory == self._memory and size:
                 yield key, size
 

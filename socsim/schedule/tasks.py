@@ -1,31 +1,27 @@
-"""Tasks: operators grouped as the runtime of their unit fuses them, and the kernels they become."""
+"""Tasks: operators grouped as the runtime of their unit fuses them."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass, field
 from functools import cached_property
-from math import prod
 from typing import TYPE_CHECKING
 
-from socsim.cost.work import Kernel, Operand, Staged
 from socsim.workload.dtypes import DType, tensor_bytes
 from socsim.workload.graph import TensorKind
-from socsim.workload.operators import OPERATORS, Category
-from socsim.workload.weights import stated_values, weight_values
+from socsim.workload.operators import Category
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
 
     from socsim.schedule.placement import Placed
     from socsim.soc.runtimes import Runtime
     from socsim.workload.graph import Graph, Operator, Tensor
     from socsim.workload.loops import LoopNest
-    from socsim.workload.weights import StatedSparsity, WeightValues
 
-_ACTIVATIONS = frozenset({
+ACTIVATIONS = frozenset({
     "RELU", "RELU6", "RELU_N1_TO_1", "RELU_0_TO_1", "LEAKY_RELU", "PRELU", "CLIP",
 })  # fmt: skip
-_FUNCTIONS = frozenset({
+FUNCTIONS = frozenset({
     "ELU", "LOGISTIC", "TANH", "HARD_SWISH", "HARD_SIGMOID", "GELU", "SWISH", "MISH", "SOFTPLUS", "EXP", "SQRT", "ERF",
 })  # fmt: skip
 """Functions of one operand that need a table, or many operations."""
@@ -55,6 +51,10 @@ class Task:
     private: frozenset[int] = frozenset()
     """Inputs and outputs that tasks of this unit alone make and read."""
 
+    def nests(self, batch: int) -> tuple[LoopNest, ...]:
+        """Return the loop nests of its operators for a batch."""
+        return tuple(nest.batched(batch) for member in self.members for nest in member.loops)
+
 
 @dataclass(frozen=True)
 class TaskGraph:
@@ -66,6 +66,8 @@ class TaskGraph:
     task_of: Mapping[int, int]
     folded: Mapping[int, str]
     """Operators that cost nothing of their own, with the reason."""
+    runtimes: Mapping[str, Runtime]
+    """Software of each unit, which decides the types in which tensors are kept there."""
 
     @cached_property
     def before(self) -> tuple[tuple[int, ...], ...]:
@@ -80,14 +82,20 @@ class TaskGraph:
             for task in self.tasks
         )
 
-    def constant_bytes(self, unit: str, runtime: Runtime) -> int:
+    @cached_property
+    def stored(self) -> Mapping[str, tuple[int, ...]]:
+        """Bytes of each tensor, by index, in the type in which the runtime of each unit with tasks keeps it."""
+        units = dict.fromkeys(task.unit for task in self.tasks)
+        return {u: tuple(stored_bytes(tensor, self.runtimes[u]) for tensor in self.graph.tensors) for u in units}
+
+    def constant_bytes(self, unit: str) -> int:
         """Return the bytes of the constants that a unit's tasks read, each once, as its runtime keeps them."""
         used = {t for task in self.tasks if task.unit == unit for t in task.weights}
-        return sum(stored_bytes(self.graph.tensors[t], runtime) for t in used)
+        return sum(self.stored[unit][t] for t in used)
 
     def nests(self, unit: str, batch: int) -> tuple[tuple[LoopNest, ...], ...]:
         """Return the loop nests of each of a unit's tasks that multiply, in order."""
-        found = (task_nests(task, batch) for task in self.tasks if task.unit == unit)
+        found = (task.nests(batch) for task in self.tasks if task.unit == unit)
         return tuple(nests for nests in found if nests)
 
 
@@ -133,7 +141,7 @@ class _Fuser:
             else:
                 self._open(op)
         self._collect_borders()
-        return TaskGraph(self.graph, tuple(self.tasks), self.storage, self.task_of, self.folded)
+        return TaskGraph(self.graph, tuple(self.tasks), self.storage, self.task_of, self.folded, self.runtimes)
 
     # --- joining --------------------------------------------------------------------------------------
 
@@ -157,9 +165,9 @@ class _Fuser:
     def _host(self, op: Operator) -> tuple[Task, str] | None:
         """Return the task that an operator folds into, and why."""
         fuses = self._fuses(op)
-        if op.type in _ACTIVATIONS and "activation" in fuses:
+        if op.type in ACTIVATIONS and "activation" in fuses:
             return self._follows(op, "activation")
-        if op.type in _FUNCTIONS and "function" in fuses:
+        if op.type in FUNCTIONS and "function" in fuses:
             return self._follows(op, "function")
         if op.type in _AFFINE and "batch_norm" in fuses:
             host = self._follows(op, "per-channel scale and shift")
@@ -326,160 +334,6 @@ def graph_layout(graph: Graph) -> str:
     return next((str(op.attributes["layout"]) for op in graph.operators if "layout" in op.attributes), "NHWC")
 
 
-# --- kernels ------------------------------------------------------------------------------------------
-
-
-def task_nests(task: Task, batch: int) -> tuple[LoopNest, ...]:
-    """Return the loop nests of a task's operators for a batch."""
-    return tuple(nest.batched(batch) for member in task.members for nest in member.loops)
-
-
-def _nothing(_task: Task) -> int:
-    return 0
-
-
-@dataclass(frozen=True)
-class Residence:
-    """Where tensors lie, and what that leaves to tasks.
-
-    Args:
-        places: memory by storage key.
-        stripes: stripes in which tasks of cascades run, by position.
-        spare: bytes that a task's constants could use on chip while it runs.
-    """
-
-    places: Mapping[int, str]
-    stripes: Mapping[int, int] = field(default_factory=dict)
-    spare: Callable[[Task], int] = _nothing
-
-
-class KernelMaker:
-    """Turns tasks into kernels, once it is known where tensors lie.
-
-    Args:
-        graph: the network.
-        runtimes: runtime of each unit, which decides the type of tensors there.
-        residence: where tensors lie.
-        storage: storage key by tensor.
-        batch: inferences that go through each operator together.
-        valued: units that make use of the values of weights.
-        stated: zeros among the weights as the user states them; None: as the graph holds them.
-    """
-
-    def __init__(
-        self,
-        graph: Graph,
-        runtimes: Mapping[str, Runtime],
-        residence: Residence,
-        storage: Mapping[int, int],
-        batch: int,
-        valued: Collection[str] = (),
-        stated: StatedSparsity | None = None,
-    ) -> None:
-        self._graph = graph
-        self._runtimes = runtimes
-        self._residence = residence
-        self._places = residence.places
-        self._storage = storage
-        self._batch = batch
-        self._valued = valued
-        self._stated = stated
-
-    def kernel(self, task: Task) -> Kernel:
-        """Return the kernel of a task."""
-        moves = task.root.category not in {Category.VIEW, Category.STATE}
-        own = _read_by_root(task)
-        weights = self._operands(task, task.weights) if moves else ()
-        return Kernel(
-            type=task.root.type,
-            category=task.root.category,
-            dtype=task.dtype,
-            loops=task_nests(task, self._batch),
-            vector_elements=self._batch * sum(vector_elements(self._graph, m) for m in task.members),
-            element_bits=DType(task.dtype).bits or 8,
-            inputs=self._operands(task, task.inputs, own) if moves else (),
-            weights=weights,
-            outputs=self._operands(task, task.outputs) if moves else (),
-            weight_values=self._values(task),
-            window=task.root.attributes.get("kernel", (1, 1)),
-            stride=task.root.attributes.get("strides", (1, 1)),
-            activation=_activation(task),
-            staged=self._staged(task),
-            follows=task.follows,
-            stripes=self._residence.stripes.get(task.position, 1),
-            spare=min(self._residence.spare(task), 2 * sum(o.bytes for o in weights)),
-        )
-
-    def _staged(self, task: Task) -> Staged:
-        """Return what of a task's element operations a unit may have stages for."""
-        functions = [m for m in task.members if m.type in _FUNCTIONS]
-        pools = [m for m in task.members if m.category in {Category.POOL, Category.REDUCTION}]
-        made = sum(t.elements for m in functions for t in self._graph.output_tensors(m))
-        taken = max((t.elements for m in pools for t in self._graph.input_tensors(m)[:1]), default=0)
-        spent = [sum(vector_elements(self._graph, m) for m in members) for members in (functions, pools)]
-        return Staged(*(self._batch * n for n in (made, spent[0], taken, spent[1])))
-
-    @cached_property
-    def _layout(self) -> str:
-        return graph_layout(self._graph)
-
-    def _channels_last(self, root: Operator, tensor: Tensor) -> tuple[int, ...]:
-        """Return the dimensions of an operand of the batch, channels last; those of a constant as they are.
-
-        Operators that do not say in which order they see channels follow the network's where all of its images
-        have one.
-        """
-        shape = tensor.shape
-        if tensor.is_constant or len(shape) < 2:
-            return shape
-        is_image = len(shape) == 4 or (len(shape) == 3 and self._graph.source_format == "ncnn")
-        layout = root.attributes.get("layout", self._layout if is_image else "NHWC")
-        if layout == "NCHW" and len(shape) >= 3:
-            shape = (*shape[:-3], *shape[-2:], shape[-3])
-        return (shape[0] * self._batch, *shape[1:])
-
-    @cached_property
-    def _reshaped(self) -> frozenset[int]:
-        """Storage that is seen with several numbers of channels."""
-        depths: dict[int, set[int]] = {}
-        for t, key in self._storage.items():
-            for tensor in (self._graph.tensors[t], self._graph.tensors[key]):
-                depths.setdefault(key, set()).add(tensor.shape[-1] if tensor.shape else 1)
-        return frozenset(key for key, found in depths.items() if len(found) > 1)
-
-    def _values(self, task: Task) -> WeightValues | None:
-        """Return what a task's unit can make use of in its weights: as stated, or as the graph holds them."""
-        if task.unit not in self._valued or task.root.category is not Category.MAC:
-            return None
-        if self._stated is not None:
-            return stated_values(self._graph, task.members, self._stated)
-        return weight_values(self._graph, task.members)
-
-    def _operands(self, task: Task, tensors: Sequence[int], own: frozenset[int] | None = None) -> tuple[Operand, ...]:
-        """Return operands; those that are not the root's `own` are fused ones."""
-        return tuple(
-            Operand(
-                self._bytes(task, self._graph.tensors[t]),
-                self._places[key],
-                private=t in task.private,
-                fused=own is not None and t not in own,
-                shape=self._channels_last(task.root, self._graph.tensors[t]),
-                reshaped=key in self._reshaped,
-            )
-            for t in tensors
-            if (key := self._storage.get(t, t)) in self._places and self._graph.tensors[t].bytes
-        )
-
-    def _bytes(self, task: Task, tensor: Tensor) -> int:
-        return stored_bytes(tensor, self._runtimes[task.unit]) * (1 if tensor.is_constant else self._batch)
-
-
-def _activation(task: Task) -> str:
-    """Return the function that a kernel applies to its results: the operator's own, or one folded in."""
-    folded = next((m.type for m in task.members if m.type in _ACTIVATIONS and m is not task.root), None)
-    return folded or str(task.root.attributes.get("activation", "NONE"))
-
-
 def stored_bytes(tensor: Tensor, runtime: Runtime) -> int:
     """Return the bytes of a tensor in the type in which a runtime keeps it.
 
@@ -495,23 +349,3 @@ def stored_bytes(tensor: Tensor, runtime: Runtime) -> int:
     if not tensor.is_constant:
         return stored
     return tensor.bytes if len(tensor.shape) < 2 else min(stored, tensor.bytes)
-
-
-def _read_by_root(task: Task) -> frozenset[int]:
-    """Return the tensors that a task's own operator reads, or one that was folded in before it (a pad)."""
-    until = task.members.index(task.root) + 1
-    return frozenset(t for op in task.members[:until] for t in op.inputs if t is not None)
-
-
-def vector_elements(graph: Graph, op: Operator) -> int:
-    """Return the element operations of an operator outside the multiplier array."""
-    count = OPERATORS[op.type].vector_ops
-    made = sum(t.elements for t in graph.output_tensors(op))
-    match op.category:
-        case Category.POOL:
-            window: tuple[int, int] = op.attributes.get("kernel", (1, 1))
-            return count * made * prod(window)
-        case Category.REDUCTION | Category.NORMALISATION:
-            return count * max(made, sum(t.elements for t in graph.input_tensors(op)[:1]))
-        case _:
-            return count * made

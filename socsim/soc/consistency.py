@@ -25,8 +25,9 @@ from socsim.workload.dtypes import DType
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
+    from socsim.soc.plain_yaml import Path_
     from socsim.soc.schema import AnyMemory, AnyUnit, Port
-    from socsim.soc.yaml_reader import Path_, YamlDocument
+    from socsim.soc.yaml_reader import YamlDocument
 
 _SECTIONS = ("clocks", "power_domains", "memories", "units", "links")
 _BEGINS_AS_NUMBER = re.compile(r"[-+]?\.?\d")

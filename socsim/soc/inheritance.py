@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from collections.abc import Container, Iterator
     from pathlib import Path
 
-    from socsim.soc.yaml_reader import Path_
+    from socsim.soc.plain_yaml import Path_
 
 _MAX_BASES = 8
 _TABLES = ("sources", "assumed")

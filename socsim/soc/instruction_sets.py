@@ -85,21 +85,22 @@ MULTIPLIES = (
     Multiply("rvv", "VMACC", ("int32",), _QUARTER),
     Multiply("zvfh", "VFMACC", ("float16",), _HALF),
     Multiply("ime", "VMADOT", _BYTES, Fraction(4)),
-    # x86: without VNNI three instructions make dot products of bytes, and two those of half-words.
+    # x86 multiplies unsigned bytes by signed ones alone, in three instructions or, with VNNI, in one: kernels shift one
+    # side of signed data, and widen unsigned data to half-words, whose products take two instructions.
     *(
         Multiply(isa, mnemonic, types, rate)
         for isa in ("avx2", "avx512")
         for mnemonic, types, rate in (
             ("VFMADD", ("float32",), _QUARTER),
             ("VFMADD", ("float64",), _EIGHTH),
-            ("VPMADDUBSW + VPMADDWD + VPADDD", _BYTES, Fraction(1, 3)),
-            ("VPMADDWD + VPADDD", ("int16",), _QUARTER),
+            ("VPMADDUBSW + VPMADDWD + VPADDD", ("int8",), Fraction(1, 3)),
+            ("VPMADDWD + VPADDD", ("uint8", "int16"), _QUARTER),
         )
     ),
     *(
-        Multiply(isa, mnemonic, types, rate)
+        Multiply(isa, mnemonic, types, rate, integer_pipes=True)
         for isa in ("avx_vnni", "avx512_vnni")
-        for mnemonic, types, rate in (("VPDPBUSD", _BYTES, Fraction(1)), ("VPDPWSSD", ("int16",), _HALF))
+        for mnemonic, types, rate in (("VPDPBUSD", ("int8",), Fraction(1)), ("VPDPWSSD", ("int16",), _HALF))
     ),
     Multiply("avx512_bf16", "VDPBF16PS", ("bfloat16",), _HALF),
     Multiply("avx512_fp16", "VFMADD", ("float16",), _HALF),

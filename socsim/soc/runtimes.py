@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-from functools import cache
-from typing import TYPE_CHECKING, Annotated, Any, Literal
+from functools import cache, lru_cache
+from typing import TYPE_CHECKING, Annotated, Any, Literal, cast
 
 from pydantic import Field
 
 from socsim.data_files import data_folder
 from socsim.errors import UnknownNameError, did_you_mean
+from socsim.memo import Same
 from socsim.quantities import Time
 from socsim.soc.fields import Count, Model, Ratio, Share
+from socsim.soc.instruction_sets import InstructionSet
 from socsim.soc.validation import validate
 from socsim.soc.yaml_reader import YamlDocument, read_yaml
 
@@ -34,7 +36,7 @@ class Support(Model):
 class Winograd(Model):
     """When a library computes 3 x 3 convolutions of stride 1 by Winograd's F(tile x tile, 3 x 3).
 
-    A rule holds for the types and the ranges of input and output channels that it names.
+    A rule holds for the types and the ranges of input and output channels and of sides that it names.
     """
 
     tile: Literal[2, 4, 6]
@@ -46,15 +48,39 @@ class Winograd(Model):
     """Instruction set of a core on which the rule does not hold."""
     inputs: Annotated[tuple[Count, Count], Field(strict=False)] = (1, 1_000_000)
     outputs: Annotated[tuple[Count, Count], Field(strict=False)] = (1, 1_000_000)
+    sides: Annotated[tuple[Count, Count], Field(strict=False)] = (1, 1_000_000)
+    """Of the larger of the result's rows and columns."""
 
-    def holds(self, dtype: str, inputs: int, outputs: int, isa: Collection[str]) -> bool:
-        """Return whether the rule holds for a type and numbers of channels on a core."""
-        ranges = ((inputs, self.inputs), (outputs, self.outputs))
+    def holds(self, dtype: str, inputs: int, outputs: int, isa: Collection[str], side: int) -> bool:
+        """Return whether the rule holds for a type, numbers of channels and a side of the result on a core."""
+        ranges = ((inputs, self.inputs), (outputs, self.outputs), (side, self.sides))
         return dtype in self.types and self.unless not in isa and all(low <= n <= high for n, (low, high) in ranges)
 
 
+class PlainLoops(Model):
+    """Portable loops that stand in for kernels that a library has not written for a core.
+
+    They compute one result after the other: for each input channel they set up a row of weights, and for each
+    position of the window they load an offset, an operand and a weight, multiply and add. One instruction issues in a
+    cycle.
+    """
+
+    types: Annotated[list[str], Field(min_length=1)]
+    unless: Annotated[list[InstructionSet], Field(min_length=1)]
+    """Instruction sets with kernels of their own; on a core that has any of them the loops are not used."""
+    tap: Count
+    """Instructions for each multiply-accumulate."""
+    channel: Count
+    """Instructions for each input channel of each result."""
+
+
 class Kernels(Model):
-    """How a CPU library computes convolutions and matrix products."""
+    """How a library computes convolutions and matrix products."""
+
+    unused: list[InstructionSet] = Field(default=[])
+    """Instruction sets for which the library is not built; a core that has no other runs scalar code."""
+    plain: list[PlainLoops] = Field(default=[])
+    """Types and cores without kernels of their own; the first entry that holds decides."""
 
     block: dict[str, Annotated[tuple[Count, Count, Count], Field(strict=False)]] = Field(default={})
     """Positions, channels and depth of the results that a micro-kernel keeps in registers, by type; the
@@ -65,6 +91,19 @@ class Kernels(Model):
     """The same where the window is a single position, and for matrix products."""
     padding_copies: Annotated[int, Field(ge=0, le=1)] = 0
     """Times that the input of a convolution with a window is written out with its border."""
+    channel_vector: Count = 1
+    """Channels that a GPU's kernels load and multiply as one vector; where a convolution's channels are no multiple of
+    it, they take one at a time."""
+    channel_step: Annotated[int, Field(ge=0)] = 0
+    """Output channels by which cores divide a product, and whole vectors of channels by which they divide other work;
+    0: register blocks and rows are dealt out, so that no core waits long for another."""
+    panel: Annotated[int, Field(ge=0)] = 0
+    """Output channels of a product that one pass over all of its positions computes; 0: as many as caches suggest."""
+    finished_apart: list[str] = Field(default=[])
+    """Types whose 32-bit sums the library writes out whole and converts in a pass of its own."""
+    copy_tile: str | None = None
+    """Cache level that one tile of windows fills where the library writes all windows out before the product, a tile on
+    one core; absent: windows are copied piece by piece beside the product and stay in cache."""
     depthwise_loads: Ratio = 2
     """Vectors that a depthwise kernel loads for each that it multiplies and accumulates."""
     winograd: list[Winograd] = Field(default=[])
@@ -79,9 +118,16 @@ class Kernels(Model):
         """Return positions, channels and depth of the register block of a type."""
         return self.block.get(dtype, (4, 16, 1))
 
-    def winograd_rule(self, dtype: str, inputs: int, outputs: int, isa: Collection[str]) -> Winograd | None:
-        """Return the first rule that holds for a type and numbers of channels on a core."""
-        return next((rule for rule in self.winograd if rule.holds(dtype, inputs, outputs, isa)), None)
+    def plain_loops(self, dtype: str, isa: Collection[str]) -> PlainLoops | None:
+        """Return the loops that compute a type on a core, or None where the library has kernels."""
+        used = set(isa) - set(self.unused)
+        return next((p for p in self.plain if dtype in p.types and not used & set(p.unless)), None)
+
+    def winograd_rule(
+        self, dtype: str, inputs: int, outputs: int, isa: Collection[str], side: int = 1
+    ) -> Winograd | None:
+        """Return the first rule that holds for a type, numbers of channels and a side of the result on a core."""
+        return next((rule for rule in self.winograd if rule.holds(dtype, inputs, outputs, isa, side)), None)
 
 
 class Runtime(Model):
@@ -93,10 +139,14 @@ class Runtime(Model):
     kinds: Annotated[list[Literal["cpu", "gpu", "npu", "dsp", "sensing_hub"]], Field(min_length=1)]
     measurement_names: list[str] = Field(default=[])
     """Names that this stack goes by in measurement tables."""
+    related: str | None = None
+    """Runtime whose kernels these are: calibrations of both are pooled."""
     numerics: str
     """Rounding rules of its integer kernels."""
     executes: dict[str, str]
     """Type that kernels compute in, by the type of the graph's activations; absent types are refused."""
+    executes_with: dict[InstructionSet, dict[str, str]] = Field(default={})
+    """What differs from `executes` on CPU cores with an instruction set."""
     supports: Annotated[list[Support], Field(min_length=1)]
     fuses: list[Fusion] = Field(default=[])
     """activation (limits and slopes), function (sigmoid, swish and their like), batch_norm and pad fold into the
@@ -109,20 +159,47 @@ class Runtime(Model):
     prefetch: bool = True
     """Whether tasks of an NPU are laid out so that the input of the next tile arrives while the array works on this
     one; otherwise reading inputs and computing take turns, and only weights and results pass beside compute."""
+    streams: bool = False
+    """Whether it takes the next frame before it has given this one, so that rates of a network that stays on the chip
+    do not depend on the batch."""
     boundary: Literal["any", "off_chip"] = "any"
     """Where the caller keeps inputs and outputs: in any memory of the unit, or off chip where it has such a memory."""
     submit: Time
     """Host time to hand over one run of consecutive operators."""
     per_operator: Time
     """Host and driver time for each operator."""
+    dispatches: dict[str, Annotated[int, Field(ge=0)] | Literal["inputs", "outputs"]] = Field(default={})
+    """Kernels that an operator becomes, each of which costs `per_operator`: a number, or one for each of its inputs or
+    outputs; 1 where absent."""
     handover: Time = Time.of(0)
     """Cache maintenance and interrupt when the data comes from another unit."""
     efficiency: dict[KernelFamily, Share] = Field(default={})
     """Share of a unit's peak that kernels reach when data is at hand; 1 where absent."""
     kernels: Kernels = Kernels()
-    """Structure of a CPU library's kernels."""
+    """Structure of the library's kernels."""
+    fallbacks: dict[Literal["cpu"], str] = Field(default={})
+    """Runtimes of the units that take what this one has no kernel for, by kind; absent: each unit's own."""
     sources: dict[str, str] = Field(default={})
     assumed: dict[str, str] = Field(default={})
+
+    @property
+    def pool(self) -> str:
+        """Name under which calibrations of this runtime and its relatives are pooled."""
+        return self.related or self.name
+
+    def on(self, isa: Collection[str]) -> Runtime:
+        """Return the runtime as it is on cores with some instruction sets; the same object for the same sets."""
+        changes = tuple(name for name in self.executes_with if name in isa)
+        return _adapted(Same(self), changes) if changes else self
+
+    def dispatches_of(self, operator_type: str, inputs: int, outputs: int) -> int:
+        """Return the kernels that an operator with so many inputs and outputs becomes."""
+        count = self.dispatches.get(operator_type, 1)
+        return {"inputs": inputs, "outputs": outputs}[count] if isinstance(count, str) else count
+
+    def fallback_for(self, kind: str) -> str | None:
+        """Return the name of the runtime that takes over on a kind of unit, or None for the unit's own."""
+        return next((name for own, name in self.fallbacks.items() if own == kind), None)
 
     def supports_operator(self, operator_type: str, execution_type: str) -> bool:
         """Whether a kernel exists for the operator in that type."""
@@ -148,6 +225,16 @@ class Runtime(Model):
             if operator_type in group.operators or ("*" in group.operators and operator_type not in group.excluded):
                 found.update(dict.fromkeys(group.types))
         return list(found)
+
+
+@lru_cache(maxsize=256)
+def _adapted(stack: Same, isa: tuple[str, ...]) -> Runtime:
+    """Return a runtime whose types are those that it executes with some instruction sets."""
+    base = cast("Runtime", stack.value)
+    executes = dict(base.executes)
+    for name in isa:
+        executes |= base.executes_with[name]
+    return base.model_copy(update={"executes": executes})
 
 
 def runtime_names() -> list[str]:

@@ -16,7 +16,8 @@ if TYPE_CHECKING:
 
     from pydantic.fields import FieldInfo
 
-    from socsim.soc.yaml_reader import Path_, YamlDocument
+    from socsim.soc.plain_yaml import Path_
+    from socsim.soc.yaml_reader import YamlDocument
 
 M = TypeVar("M", bound=BaseModel)
 

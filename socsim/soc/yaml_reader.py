@@ -7,12 +7,12 @@ anything is built.
 from __future__ import annotations
 
 import re
-from copy import deepcopy
 from dataclasses import dataclass, field
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from socsim.errors import PlatformError, shown
+from socsim.soc.plain_yaml import MAX_NUMBER, Path_, is_long_number, read_plain, resolve
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -21,19 +21,9 @@ if TYPE_CHECKING:
 MAX_BYTES = 2**20
 MAX_DEPTH = 32
 MAX_NODES = 100_000
-MAX_NUMBER = 64
-
-# YAML 1.2.2, section 10.3.2 (core schema): the text of a plain scalar decides its type.
-_INT = re.compile(r"^[-+]?[0-9]+$|^0o[0-7]+$|^0x[0-9a-fA-F]+$")
-_FLOAT = re.compile(r"^[-+]?(\.[0-9]+|[0-9]+(\.[0-9]*)?)([eE][-+]?[0-9]+)?$")
-_WORDS = {"null": None, "Null": None, "NULL": None, "~": None, "": None} | {
-    word: word.lower() == "true" for word in ("true", "True", "TRUE", "false", "False", "FALSE")
-}
 
 _TAG_HANDLE = re.compile(r"undefined tag handle .*", re.DOTALL)
 """The one problem whose sentence quotes more of the file than a character."""
-
-Path_ = tuple[str | int, ...]
 
 _REMEDIES = {
     "mapping values are not allowed here": 'quote text with ": " in it, and indent evenly',
@@ -109,12 +99,28 @@ def _read(path: Path) -> bytes:
 
 def parse_yaml(text: str, where: str) -> YamlDocument:
     """Parse one YAML document of plain values; errors as for `read_yaml`."""
-    return deepcopy(_parsed(text, where))
+    kept = _parsed(text, where)
+    return YamlDocument(where, _copied(kept.value), dict(kept.places))
+
+
+def _copied(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {key: _copied(inner) for key, inner in value.items()}
+    return [_copied(inner) for inner in value] if isinstance(value, list) else value
 
 
 @lru_cache(maxsize=512)
 def _parsed(text: str, where: str) -> YamlDocument:
     """Return what a text says; kept, since many platforms share presets and runtimes."""
+    plain = read_plain(text, MAX_NODES // 2)  # a value and its key are two nodes
+    if plain is None:
+        return parse_fully(text, where)
+    value, lines = plain
+    return YamlDocument(where, value, {path: Place(where, line) for path, line in lines.items()})
+
+
+def parse_fully(text: str, where: str) -> YamlDocument:
+    """Parse one YAML document by the full parser, however plain it is; errors as for `read_yaml`."""
     from ruamel.yaml import YAML
     from ruamel.yaml.error import MarkedYAMLError, YAMLError
     from ruamel.yaml.reader import ReaderError
@@ -175,10 +181,10 @@ class _Builder:
             return
         if event.style:
             self._add(event.value, event)
-        elif len(event.value) > MAX_NUMBER and (_INT.match(event.value) or _FLOAT.match(event.value)):
+        elif is_long_number(event.value):
             self._refuse(event, f"a number of {len(event.value)} characters; at most {MAX_NUMBER} are read")
         else:
-            self._add(_resolve(event.value), event)
+            self._add(resolve(event.value), event)
 
     def _open(self, collection: Any, event: Any) -> None:
         self._count(event)
@@ -218,13 +224,3 @@ class _Builder:
     def _refuse(self, event: Any, what: str) -> None:
         msg = f"{self.document.where}:{event.start_mark.line + 1}: found {what}"
         raise PlatformError(msg)
-
-
-def _resolve(text: str) -> Any:
-    if text in _WORDS:
-        return _WORDS[text]
-    if _INT.match(text):
-        return int(text, 0) if text[:2] in {"0o", "0x"} else int(text)
-    if _FLOAT.match(text):
-        return float(text)
-    return text

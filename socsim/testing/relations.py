@@ -14,8 +14,9 @@ from typing import TYPE_CHECKING, Any
 from socsim.cost.audit import audit
 from socsim.cost.energy import EnergyModel
 from socsim.cost.work import Phase, Transfer
+from socsim.engine.closed_form import analyse
 from socsim.engine.fabric import Fabric
-from socsim.engine.simulation import Job, analyse, simulate
+from socsim.engine.simulation import Job, simulate
 from socsim.pipeline import Options, make_plan, run_graph
 from socsim.quantities import PS_PER_S, ceil_div
 from socsim.records import LATENCY_PARTS

@@ -30,9 +30,9 @@ if TYPE_CHECKING:
 
 
 _OPERATORS_KEPT = 20_000
-_FEWEST_KEPT, _MOST_KEPT = 6, 32
-"""Results that a network keeps: those of so many operators in all, within these bounds. A run has four at most: tasks,
-memory plan, kernels and costs."""
+_FEWEST_KEPT, _MOST_KEPT = 12, 64
+"""Results that a network keeps: those of so many operators in all, within these bounds. A run has nine at most:
+placement, tasks, lives, places, memory plan, outlines, kernels, costs, and costs as calibrated."""
 
 
 class TensorKind(Enum):
@@ -160,6 +160,11 @@ class Graph:
             for t in sorted({i for i in op.inputs if i is not None}):
                 found.setdefault(t, []).append(op.index)
         return MappingProxyType({t: tuple(ops) for t, ops in found.items()})
+
+    @cached_property
+    def constants(self) -> frozenset[int]:
+        """Indices of the tensors that are the same in every inference."""
+        return frozenset(t.index for t in self.tensors if t.is_constant)
 
     @cached_property
     def macs(self) -> int:

@@ -213,6 +213,27 @@ def test_an_internal_error_is_a_line_to_report(socsim, monkeypatch):
     assert "please report this line" in err
 
 
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ["mlperf_tiny_kws", "-p", "rk3588", "--roofline"],
+        ["mlperf_tiny_kws", "--roofline", "-p", "rk3588"],
+        ["--roofline", "mlperf_tiny_kws", "-p", "rk3588"],
+        ["-p", "rk3588", "--roofline", "mlperf_tiny_kws"],
+        ["-p", "rk3588", "--roofline", "mobilenet_v1_0.25_224"],
+        ["--roofline", "r.svg", "mlperf_tiny_kws", "-p", "rk3588"],
+        ["-p", "rk3588", "mlperf_tiny_kws", "--roofline", "r.svg"],
+    ],
+)
+def test_a_roofline_may_stand_anywhere_on_the_line(socsim, tmp_path, monkeypatch, arguments):
+    """Before a network it asks for text; before a file with the suffix of a figure, for that."""
+    monkeypatch.chdir(tmp_path)
+    code, out, err = socsim("analyze", *arguments)
+    assert (code, err) == (0, "")
+    assert (tmp_path / "r.svg").exists() == ("r.svg" in arguments)
+    assert ("Roofline of" in out) == ("r.svg" not in arguments)
+
+
 def test_analyze_counts_without_timing(socsim, tmp_path):
     code, out, _ = socsim("analyze", "mlperf_tiny_kws", "-p", "rk3588", "--roofline", str(tmp_path / "r.png"))
     assert code == 0

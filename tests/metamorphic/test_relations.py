@@ -10,8 +10,9 @@ from hypothesis import strategies as st
 from small_world import PROPERTY, Net, one_conv, renamed, small_soc, window, with_twin
 
 from socsim.cost.work import Phase, Transfer
+from socsim.engine.closed_form import analyse
 from socsim.engine.fabric import Fabric
-from socsim.engine.simulation import Job, analyse, simulate
+from socsim.engine.simulation import Job, simulate
 from socsim.pipeline import Options, make_plan, run_graph
 from socsim.quantities import Time
 from socsim.records import LATENCY_PARTS

@@ -159,7 +159,7 @@ def exact_product(weights, rows, limits):
     convolution = Convolution(weights[None, None], 1, Window((1, 1)), limits, ALONE)
     plan = unscaled(convolution.offset(0), weights.shape[1])
     out = np.empty((1, len(rows), 1, weights.shape[1]), np.int64)
-    convolution.run(rows[None, :, None], plan, out)
+    ALONE.run(convolution.call(rows[None, :, None], plan, out))
     return out[0, :, 0], PackedMatrix(weights[None], limits).panels.dtype
 
 

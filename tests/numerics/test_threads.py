@@ -16,20 +16,21 @@ from threadpoolctl import threadpool_info, threadpool_limits
 
 import socsim as ss
 from socsim.errors import UsageError
-from socsim.numerics import convolution, ordered
+from socsim.numerics import convolution, lookup, mac, ordered, windows
 from socsim.numerics.atomics import added, loaded
+from socsim.numerics.calls import Call, shared, span
 from socsim.numerics.executor import Executable
 from socsim.numerics.operators import depthwise, pooling, transpose_convolution
-from socsim.numerics.threads import SINGLE_BLAS, Team, shared
+from socsim.numerics.threads import SINGLE_BLAS, Team
 from socsim.workload.builder import GraphBuilder
 from socsim.workload.dtypes import DType
 from socsim.workload.graph import Graph, Quantization, TensorKind
 
-FROM = [
-    (convolution, "SHARED_MACS"), (depthwise, "_SHARED_MACS"), (ordered, "_SHARED_MACS"),
-    (transpose_convolution, "_SHARED_ELEMENTS"), (pooling, "_SHARED_TAPS"),
+LEAST = [
+    (convolution, "_LEAST_MACS"), (convolution, "_LEAST_TILES"), (depthwise, "_LEAST_MACS"), (ordered, "_LEAST_MACS"),
+    (transpose_convolution, "_LEAST_ELEMENTS"), (pooling, "_LEAST_TAPS"), (windows, "_LEAST_ELEMENTS"),
+    (mac, "_LEAST_ELEMENTS"), (lookup, "_LEAST_ELEMENTS"),
 ]  # fmt: skip
-LEAST = [(convolution, "_LEAST_ROWS"), (convolution, "_LEAST_PANELS")]
 BLOCKS = [
     (convolution, "_BLOCK_ELEMENTS"), (depthwise, "_BLOCK_ELEMENTS"), (transpose_convolution, "_BLOCK_ELEMENTS"),
     (pooling, "_BLOCK_TAPS"),
@@ -40,8 +41,6 @@ TEAMS = {n: Team(n) for n in range(1, 6)}
 def shared_run(graph: Graph, image, threads: int, block: int):
     """The result with blocks of at most about `block` elements, every one of them shared however small it is."""
     with pytest.MonkeyPatch.context() as patch:
-        for module, name in FROM:
-            patch.setattr(module, name, 0)
         for module, name in LEAST:
             patch.setattr(module, name, 1)
         for module, name in BLOCKS:
@@ -193,7 +192,7 @@ def test_every_block_is_done_once_in_several_threads_at_once(threads):
     team, done = TEAMS[threads], np.zeros(100, np.int64)
     met = np.zeros(threads, np.int64)
     met[0] = threads
-    team.run(meet, 100, met, done)
+    team.run(Call(meet, 100, (met, done)))
     assert done.tolist() == [1] * 100
 
 
@@ -202,9 +201,9 @@ def test_every_block_is_done_once_in_several_threads_at_once(threads):
 def test_what_fails_in_any_thread_is_raised_and_the_team_goes_on(who, _):
     team = Team(2)
     with pytest.raises(ZeroDivisionError):
-        team.run(fail, 2, np.array([2]), who)
+        team.run(Call(fail, 2, (np.array([2]), who)))
     done = np.zeros(50, np.int64)
-    team.run(meet, 50, np.zeros(1, np.int64), done)
+    team.run(Call(meet, 50, (np.zeros(1, np.int64), done)))
     assert done.tolist() == [1] * 50
 
 
@@ -213,7 +212,7 @@ def test_a_team_serves_callers_in_several_threads():
 
     def calls(done):
         for _ in range(50):
-            team.run(meet, 40, np.zeros(1, np.int64), done)
+            team.run(Call(meet, 40, (np.zeros(1, np.int64), done)))
 
     callers = [threading.Thread(target=calls, args=(done,)) for done in results]
     for caller in callers:
@@ -230,7 +229,7 @@ def test_threads_end_with_their_team_and_none_start_unasked():
         return [t for t in threading.enumerate() if t.name == "socsim-numerics" and t not in before]
 
     def work(team, blocks):
-        team.run(meet, blocks, np.zeros(1, np.int64), np.zeros(blocks, np.int64))
+        team.run(Call(meet, blocks, (np.zeros(1, np.int64), np.zeros(blocks, np.int64))))
 
     team = Team(4)
     work(team, 1)
@@ -246,11 +245,14 @@ def test_threads_end_with_their_team_and_none_start_unasked():
 @pytest.mark.parametrize("count", [0, 1, 2, 7, 100])
 @pytest.mark.parametrize("limit", [1, 3, 1000])
 def test_blocks_are_within_the_limit_and_enough_for_all_threads(count, limit):
-    team = Team(3)
-    assert team.rows(count, limit, is_shared=False) == max(min(count, limit), 1)
-    rows = team.rows(count, limit, is_shared=True)
-    assert 1 <= rows <= limit
-    assert -(-count // rows) >= min(count, 3)
+    alone = max(-(-count // limit), 1)
+    assert Team().parts(count, limit, 99) == Team(3).parts(count, limit, 1) == alone
+    parts = Team(3).parts(count, limit, 99)
+    spans = [span(index, parts, count) for index in range(parts)]
+    assert [start for start, _ in spans] == [0, *(stop for _, stop in spans[:-1])]
+    assert spans[-1][1] == count
+    assert max(stop - start for start, stop in spans) <= limit
+    assert parts % 3 == 0 or parts <= max(count, alone) < 13
 
 
 @pytest.mark.parametrize("threads", [0, -1, 257, 1.0, True, "2", None])

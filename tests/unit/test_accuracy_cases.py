@@ -48,6 +48,30 @@ def test_threads_go_to_clusters(cluster, cores, shares) -> None:
     assert case(replace(CPU, cluster=cluster, cores=cores)).shares == shares
 
 
+def test_types_that_a_gpu_runtime_lacks_run_on_the_cpu_with_the_threads_of_the_row() -> None:
+    row = replace(CPU, unit="mixed", runtime="ncnn-vulkan", precision="int8", cluster="all", cores=8)
+    found = question(row)
+    assert found.case is not None
+    assert (found.case.unit, found.case.runtime) == ("cpu", "ncnn")
+    assert found.case.shares == (Share("big", 4), Share("little", 4))
+    assert found.note == "ncnn-vulkan takes no int8: ncnn computes on the CPU"
+    assert found.case.group == ("mixed", "all", "ncnn-vulkan")
+    assert (case(replace(row, precision="fp16")).unit, question(replace(row, precision="fp16")).note) == ("gpu", None)
+
+
+def test_rates_of_a_stream_do_not_depend_on_the_batch_where_the_chip_holds_the_network() -> None:
+    row = replace(NPU, platform="hailo-8", runtime="hailort", metric="throughput", unit_of_value="FPS", cores=None)
+    one, eight, latency = case(row), case(replace(row, batch=8)), case(replace(row, metric="latency"))
+    assert (one.in_stream, eight.in_stream, latency.in_stream) == (True, True, False)
+    found = predict([one, eight, latency], calibrated=False)
+    assert found[one].value("throughput", 1) == pytest.approx(found[eight].value("throughput", 8), rel=0.02)
+    assert found[one].latency_ps < found[latency].latency_ps
+    large = replace(row, workload="yolov8x", input_shape="1x3x640x640")  # 68 million weights: not on the chip
+    one, eight = case(large), case(replace(large, batch=8))
+    found = predict([one, eight], calibrated=False)
+    assert found[one].value("throughput", 1) < 0.8 * found[eight].value("throughput", 8)
+
+
 def test_threads_beyond_the_cores_share_them_and_it_is_said() -> None:
     found = question(replace(CPU, cluster="big", cores=6))
     assert found.case is not None
@@ -120,7 +144,7 @@ def test_a_fault_of_the_program_ends_no_other_row(monkeypatch) -> None:
 
 def test_threads_on_two_clusters_wait_for_the_slower_half() -> None:
     big, little, both = (case(replace(CPU, cluster=c, cores=n)) for c, n in (("big", 4), ("little", 4), ("all", 8)))
-    found = predict([big, little, both])
+    found = predict([big, little, both], calibrated=False)
     assert found[both].latency_ps == max(found[big].latency_ps, found[little].latency_ps) / 2
 
 

@@ -111,6 +111,44 @@ def test_traffic_of_a_higher_class_that_leaves_nothing_is_an_error(soc):
         simulate([job(0, read=10**6)], Fabric(urgent, {}), [Stream("cpu", "dram", 10**11)], bursts=True)
 
 
+NARROW = {"units.npu.port.outstanding": 256, "units.twin.port.outstanding": 256}
+
+
+def shares(soc, *, bursts):
+    """Return the bytes that the twin has moved when the NPU is done, both over a link that is full."""
+    jobs = [
+        replace(job(i, unit, read=amount), regions={"read": (Region("dram", i << 24, 1 << 20),)})
+        for i, (unit, amount) in enumerate((("npu", 400_000), ("twin", 4_000_000)))
+    ]
+    outcome = simulate(jobs, Fabric(soc, {}), bursts=bursts)
+    npu, twin = (t.end_ps for t in outcome.times)
+    assert npu < twin
+    rate = outcome.ledgers["bus.read"].bytes / twin  # the link is never idle
+    return npu * rate - 400_000
+
+
+@pytest.mark.parametrize(
+    ("arbitration", "twin"),
+    [
+        ({"links.bus.arbitration": "round_robin"}, 1.0),
+        ({"links.bus.arbitration": "weighted", "links.bus.weights": {"npu": 1, "twin": 3}}, 3.0),
+        ({"links.bus.arbitration": "weighted", "links.bus.weights": {"npu": 4, "twin": 1}}, 0.25),
+        ({"links.bus.arbitration": "priority", "links.bus.priorities": {"npu": 1}}, 0.0),
+    ],
+)
+def test_a_full_link_is_shared_as_its_arbitration_says(soc, arbitration, twin):
+    """As by default: turns, weights, classes."""
+    full = soc.with_(NARROW | {"links.bus.width": "16 bit"} | arbitration)
+    for bursts in (False, True):
+        assert shares(full, bursts=bursts) / 400_000 == pytest.approx(twin, rel=0.1, abs=0.05)
+
+
+def test_a_kernel_that_computes_long_for_each_access_is_no_deadlock(soc):
+    slow = job(0, read=256, cycles=10**9)  # an access in a tenth of a second
+    fluid, burst = both([slow], soc)
+    assert burst.makespan_ps == fluid.makespan_ps == 10**12
+
+
 def test_a_dram_without_a_device_is_refused(plain):
     with pytest.raises(UsageError, match=r"memories\.dram names no device.*`device:`"):
         simulate([job(0, read=64)], Fabric(plain, {}), bursts=True)

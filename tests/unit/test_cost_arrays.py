@@ -64,6 +64,17 @@ def cycles(graph, soc, **options):
     return first(graph, soc, **options).compute_ps / PS_PER_CYCLE
 
 
+# --- unrolled arrays ----------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(("rows", "steps"), [(1, 1), (3, 1), (5, 2), (16, 4), (17, 5)])
+def test_rows_of_a_product_lie_in_both_spatial_dimensions(soc, rows, steps):
+    net = Net()
+    graph = net.graph(net.dense(net.input(rows, 64), 8))
+    array = UNROLLED | {"unroll": {"P": 2, "Q": 2, "C": 8, "K": 8}}
+    assert cycles(graph, chip(soc, array)) == 8 * steps  # 64 channels in blocks of 8
+
+
 # --- systolic arrays ----------------------------------------------------------------------------------
 
 

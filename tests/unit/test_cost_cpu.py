@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from fractions import Fraction
 from functools import cache
 
@@ -11,14 +12,15 @@ from hypothesis import strategies as st
 from small_world import PROPERTY, altered, small_soc
 
 from socsim.cost.caching import blocked, holding_level
-from socsim.cost.cpu_sections import Section
+from socsim.cost.cpu_sections import Section, as_built
 from socsim.cost.gemm import Product, product
 from socsim.cost.model import UnitContext
 from socsim.cost.models import cost_model
 from socsim.cost.winograd import WinogradLayer, fits_winograd
 from socsim.cost.work import Kernel, Operand
+from socsim.quantities import BytesPerCycle
 from socsim.soc.loader import load_platform
-from socsim.soc.runtimes import Kernels, Winograd, runtime
+from socsim.soc.runtimes import Kernels, PlainLoops, Winograd, runtime
 from socsim.workload.loops import LoopNest
 from socsim.workload.operators import Category
 
@@ -135,14 +137,14 @@ def test_a_library_without_copies_has_one_section(tmp_path):
 
 
 def test_each_section_brings_what_it_needs(tmp_path):
-    """Copies take the inputs, the product the constants; results leave with the last section."""
+    """Padding takes the inputs and leaves them in memory, the product the constants; results leave with the last."""
     data = {name: (Operand(n, "dram"),) for name, n in (("inputs", 1000), ("weights", 300), ("outputs", 2000))}
     nest = LoopNest(k=16, c=8, p=4, q=4, r=3, s=3, is_convolution=True)
     asked = Kernel("CONV_2D", Category.MAC, "int8", (nest,), 0, 8, **data)
     phases = model(tmp_path, library(window_copies=1, padding_copies=1)).work(asked).phases
     assert [p.label for p in phases] == ["padding", "copies", "product"]
     moved = [[(t.read_bytes, t.write_bytes) for t in p.transfers] for p in phases]
-    assert moved == [[(1000, 0)], [], [(300, 2000)]]
+    assert moved == [[(1000, 1000)], [(1000, 0)], [(300, 2000)]]
     assert [p.label for p in model(tmp_path).work(asked).phases] == ["product"]
 
 
@@ -306,3 +308,75 @@ def test_work_stays_within_the_peak_and_shrinks_with_cores(cluster, nest, cores)
     assert work.executed_macs <= compute(work) * few.rates()["float32"]
     assert work.executed_macs <= asked.macs or fits_winograd(nest)
     assert compute(more.work(asked)) <= compute(work)
+
+
+# --- cores without kernels, division by channels ------------------------------------------------------
+
+
+def test_a_core_without_kernels_of_its_own_runs_plain_loops(tmp_path):
+    loops = PlainLoops(types=["int8"], unless=["avx2"], tap=9, channel=12)
+    asked = convolution(k=8, c=4, p=5, q=5, r=3, s=3)
+    one, two = (model(tmp_path, library(plain=[loops]), cores=cores).work(asked) for cores in (1, 2))
+    assert compute(one) == 25 * 8 * 4 * (9 * 9 + 12) + 8 * 25 * 25 // 16 + 1  # and the accumulators are finished
+    assert one.executed_macs == asked.macs
+    assert compute(two) <= compute(one) // 2 + 1
+    known = PlainLoops(types=["int8"], unless=["neon"], tap=9, channel=12)
+    assert [p.label for p in model(tmp_path, library(plain=[known]), isa=["neon"]).work(asked).phases] == ["product"]
+
+
+def test_instruction_sets_that_a_build_leaves_out_do_not_count(tmp_path):
+    built = library(unused=["neon", "dotprod", "fp16"])
+    asked = convolution("float32", 32, k=16, c=64, p=16, q=16)
+    vector, scalar = (compute(model(tmp_path, stack, isa=["neon"]).work(asked)) for stack in (library(), built))
+    assert scalar > vector
+    spec = small_soc(tmp_path).with_({"units.cpu.isa": ["neon"]}).unit("cpu")
+    assert as_built(spec, Kernels(unused=["neon"])).vector == BytesPerCycle("4 B/cycle")
+    assert as_built(spec, Kernels(unused=["rvv"])) is spec
+
+
+@pytest.mark.parametrize(("channels", "busiest"), [(8, 8), (16, 8), (24, 8), (40, 16), (64, 16)])
+def test_cores_divide_channels_in_steps(channels, busiest):
+    made = product(LoopNest(k=channels, c=8, p=20), (4, 8, 1), 8, 4, step=8)
+    assert made.own_columns == busiest
+    assert made.blocks == 5 * busiest // 8
+
+
+def test_each_pass_over_the_positions_computes_a_panel_of_channels():
+    passes = [product(LoopNest(k=256, c=8, p=20), (4, 8, 1), 8, n, step=8, panel=32).passes for n in (1, 2, 4, 8)]
+    assert passes == [8, 4, 2, 1]
+    assert product(LoopNest(k=256, c=8, p=20), (4, 8, 1), 8, 4).passes == 1
+
+
+def test_windows_that_are_written_out_whole_pass_through_memory(tmp_path):
+    asked = replace(convolution(k=64, c=8, p=8, q=8, r=3, s=3), outputs=(Operand(4096, "dram"),))
+    written = 64 * 72  # B; the last cache has 1 KiB
+    stacks = library(window_copies=1), library(window_copies=1, copy_tile="L1", channel_step=8, panel=32)
+    piecewise, whole = (model(tmp_path, stack).work(asked).phases for stack in stacks)
+    assert [sum(t.write_bytes for t in p.transfers) for p in piecewise] == [0, 4096]
+    assert [sum(t.write_bytes for t in p.transfers) for p in whole] == [written, 4096]
+    assert sum(t.read_bytes for t in whole[1].transfers) == 2 * written  # two panels of 32 channels
+
+
+def test_a_tile_of_windows_is_the_work_of_one_core(tmp_path):
+    caches = level("L1", "1 KiB", 16), level("L2", "4 KiB", 4)
+    stack = library(window_copies=1, copy_tile="L2")
+    cores = []
+    for rows in (4, 8, 64):
+        work = model(tmp_path, stack, cores=4, caches=caches).work(convolution(k=8, c=8, p=rows, q=8, r=3, s=3))
+        cores.append(work.core_cycles / compute(work))
+    assert cores[0] < cores[1] < cores[2] <= 4
+
+
+def test_sums_that_are_finished_apart_are_written_out_in_32_bits(tmp_path):
+    asked = replace(convolution(k=64, c=8, p=8, q=8), outputs=(Operand(4096, "dram"),))
+    phases = model(tmp_path, library(finished_apart=["int8"])).work(asked).phases
+    assert [p.label for p in phases] == ["product", "conversion"]
+    assert [(t.read_bytes, t.write_bytes) for p in phases for t in p.transfers] == [(0, 4 * 4096), (4 * 4096, 4096)]
+
+
+def test_vectors_of_channels_are_divided_where_products_are(tmp_path):
+    shape = (1, 16, 16, 8)  # eight channels of float32 are two vectors
+    data = (Operand(8192, "dram", shape=shape),)
+    asked = Kernel("ADD", Category.ELEMENTWISE, "float32", (), 2048, 32, data, (), data)
+    spread, divided = (model(tmp_path, stack, cores=4).work(asked) for stack in (library(), library(channel_step=8)))
+    assert compute(divided) == 2 * compute(spread)

@@ -8,15 +8,18 @@ from functools import cache
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from small_world import PROPERTY, Net, one_conv, small_soc
+from small_world import PROPERTY, Net, altered, one_conv, small_soc
 
 from socsim.cost.model import UnitContext
 from socsim.cost.models import cost_model
+from socsim.cost.winograd import WinogradLayer
 from socsim.cost.work import Kernel, Operand
+from socsim.engine.closed_form import analyse
 from socsim.engine.fabric import Fabric
-from socsim.engine.simulation import Job, analyse
+from socsim.engine.simulation import Job
 from socsim.pipeline import Options, run_graph
 from socsim.soc.loader import load_platform
+from socsim.soc.runtimes import Kernels, Winograd, runtime
 from socsim.workload.loops import LoopNest
 from socsim.workload.nests import loop_nests
 from socsim.workload.operators import OPERATORS, Category
@@ -246,6 +249,59 @@ def test_resident_work_groups_hide_latency_for_each_other():
 def test_a_kernel_of_few_results_covers_few_lanes():
     few, many = (compute(model_of("gpu").work(kernel("gpu", "ADD", elements=n, size=64))) for n in (256, 4096))
     assert few == pytest.approx(many, abs=1)  # 64 of the 1,024 threads that cover 4 x 64 lanes for 4 cycles
+
+
+def dispatched(asked, **kernels):
+    """Return the Work of a kernel on the GPU with a library whose kernels do what the test says."""
+    name, unit, _ = UNITS["gpu"]
+    soc = platform(name)
+    stack = altered("tflite-gpu", kernels=Kernels(**kernels))
+    return cost_model(UnitContext(unit, soc.unit(unit), soc.unit_hz(unit), 4, stack)).work(asked)
+
+
+def moved(work):
+    return [tuple((t.read_bytes, t.write_bytes) for t in phase.transfers) for phase in work.phases]
+
+
+def test_a_gpu_pads_in_a_dispatch_of_its_own():
+    nest = LoopNest(k=32, c=32, p=256, q=256, r=3, s=3, is_convolution=True)
+    asked = kernel("gpu", nest=nest, size=2 * 32 * 256 * 256)
+    plain, padded = dispatched(asked), dispatched(asked, padding_copies=1)
+    assert [p.label for p in padded.phases] == ["padding", "steady"]
+    assert (plain.setup_ps, padded.setup_ps) == (0, runtime("tflite-gpu").per_operator.value)
+    border = 2 * 32 * 258 * 258
+    assert moved(padded)[0] == ((4 * 1024 * 1024, border),)
+    assert moved(padded)[1][0][0] - moved(plain)[0][0][0] == border - 4 * 1024 * 1024
+    pointwise = replace(asked, loops=(replace(nest, r=1, s=1),))
+    assert len(dispatched(pointwise, padding_copies=1).phases) == 1
+
+
+def test_winograd_on_a_gpu_is_three_dispatches_with_memory_between_them():
+    nest = LoopNest(k=64, c=64, p=128, q=128, r=3, s=3, is_convolution=True)
+    asked = kernel("gpu", nest=nest, size=2 * 64 * 128 * 128, elements=0)
+    rule = Winograd(tile=4, types=["float16"], sides=(11, 1000))
+    direct, three = dispatched(asked), dispatched(asked, winograd=[rule])
+    layer = WinogradLayer(nest, 4)
+    assert [p.label for p in three.phases] == ["transformation", "product", "transformation back"]
+    assert three.executed_macs == layer.products.macs < direct.executed_macs
+    assert three.vector_elements == layer.input_operations + layer.output_operations
+    assert moved(three)[0][0][1] == 2 * layer.input_elements
+    assert moved(three)[2][0][0] == 2 * layer.output_elements
+    small = replace(asked, loops=(replace(nest, p=10, q=10),))
+    assert len(dispatched(small, winograd=[rule]).phases) == 1
+
+
+def test_a_convolution_in_groups_takes_the_faster_of_two_kernels():
+    grouped = kernel("gpu", nest=LoopNest(g=32, k=8, c=8, p=16, q=16, r=3, s=3, is_convolution=True), elements=0)
+    product = replace(grouped, loops=(replace(grouped.loops[0], is_convolution=False),), type="BATCH_MATMUL")
+    assert compute(dispatched(grouped)) < compute(dispatched(product))  # 8 of 32 columns of a work-group
+
+
+@pytest.mark.parametrize(("taken", "made", "slower"), [(32, 32, 1), (30, 32, 1.5), (32, 30, 2.5), (30, 30, 5)], ids=str)
+def test_channels_that_fill_no_vectors_are_loaded_one_by_one(taken, made, slower):
+    asked = kernel("gpu", nest=LoopNest(k=made, c=taken, p=64, q=64, is_convolution=True), elements=0)
+    whole, vectors = (compute(dispatched(asked, channel_vector=n)) for n in (1, 4))
+    assert vectors == pytest.approx(slower * whole, rel=0.001)
 
 
 def test_a_dsp_loads_vectors_beside_its_multiplies():

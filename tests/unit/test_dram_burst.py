@@ -31,23 +31,21 @@ def test_round_robin_serves_everyone_alike_whatever_their_windows():
 
 
 def test_weights_divide_what_a_full_channel_serves():
-    one, three = served(Source(policy="weighted", weight=1), Source(policy="weighted", weight=3))
+    one, three = served(Source(weight=1), Source(weight=3))
     assert three == pytest.approx(3 * one, rel=0.05)
 
 
 def test_a_higher_class_goes_first_and_leaves_what_it_does_not_want():
-    urgent = Source(reads=16, policy="priority", priority=1)  # 16 reads of 32 B under way do not fill the channel
-    mine, others = served(urgent, Source(policy="priority"))
+    urgent = Source(reads=16, priority=1)  # 16 reads of 32 B under way do not fill the channel
+    mine, others = served(urgent, Source())
     alone = BurstSystem([DramMemory(DEVICE)], [urgent])
     alone.add(Flow(0, 20_000))
     _, free = alone.advance()
-    crowd = BurstSystem([DramMemory(DEVICE)], [urgent, Source(policy="priority")])
+    crowd = BurstSystem([DramMemory(DEVICE)], [urgent, Source()])
     crowd.add(Flow(1, FOREVER, base=1 << 24, size=1 << 20))
     crowd.add(Flow(0, 20_000))
     _, shared = crowd.advance()
-    low = BurstSystem(
-        [DramMemory(DEVICE)], [Source(reads=16, policy="priority"), Source(policy="priority", priority=1)]
-    )
+    low = BurstSystem([DramMemory(DEVICE)], [Source(reads=16), Source(priority=1)])
     low.add(Flow(1, FOREVER, base=1 << 24, size=1 << 20))
     low.add(Flow(0, 200))
     _, starved = low.advance(shared)
@@ -55,6 +53,60 @@ def test_a_higher_class_goes_first_and_leaves_what_it_does_not_want():
     assert mine == 20_000
     assert shared < 5 * free
     assert starved >= shared  # 200 accesses of the lower class take longer than 20,000 of the higher
+
+
+def passed(*sources, count=20_000, away=0):
+    """Return how many reads each source has done when the first has done its own, all over one link.
+
+    Args:
+        sources: the initiators.
+        count: reads of the first.
+        away: reads that the others do before the first begins.
+    """
+    link = ((0, 2000),)  # an access each 2 ns, where the DRAM could take one each 1.25 ns
+    system = BurstSystem([DramMemory(DEVICE, 2)], sources, resources=1)
+    for i in range(1, len(sources)):
+        system.add(Flow(i, FOREVER, base=i << 24, size=1 << 20, route=link))
+    if away:
+        system.advance(away * 2000)
+    before = [system.traffic(i).reads for i in range(len(sources))]
+    system.add(Flow(0, count, start_ps=away * 2000, route=link))
+    system.advance()
+    return [system.traffic(i).reads - before[i] for i in range(len(sources))]
+
+
+@pytest.mark.parametrize(("first", "second"), [(1, 1), (1, 3), (4, 1)])
+def test_weights_divide_what_a_full_link_passes(first, second):
+    mine, others = passed(Source(weight=first), Source(weight=second))
+    assert others / mine == pytest.approx(second / first, rel=0.02)
+
+
+def test_three_sources_take_turns_at_a_link():
+    mine, *others = passed(Source(), Source(), Source())
+    assert others == pytest.approx([mine, mine], rel=0.02)
+
+
+def test_a_higher_class_passes_a_full_link_first():
+    _, others = passed(Source(priority=1), Source())
+    assert others < 100
+
+
+def test_a_source_that_was_away_takes_turns_from_then_on():
+    mine, others = passed(Source(), Source(), away=50_000)
+    assert others == pytest.approx(mine, rel=0.02)
+
+
+@pytest.mark.parametrize("pattern", ["sequential", "random"])
+@pytest.mark.parametrize("channels", [3, 6, 24])
+def test_any_number_of_channels_adds_up(channels, pattern):
+    """Accesses go to all of them alike; two that share a channel lie at different places."""
+    times = []
+    for n in (1, channels):
+        system = BurstSystem([DramMemory(DEVICE, n)], [Source(reads=4096)])
+        system.add(Flow(0, 20_000 * n, pattern=pattern, size=1 << 22))
+        system.drain()
+        times.append(system.counts().end_ps)
+    assert times[1] == pytest.approx(times[0], rel=0.01 if pattern == "sequential" else 0.15)
 
 
 def test_a_window_bounds_the_rate_of_its_source():
@@ -115,17 +167,15 @@ def test_a_memory_without_banks_is_as_fast_as_its_port():
 @PROPERTY
 @given(
     st.sampled_from(dram_device_names()),
-    st.integers(0, 2),
+    st.integers(1, 6),
     st.lists(
         st.tuples(st.integers(0, 1 << 20), st.integers(1, 300), st.floats(0, 1), st.booleans(), st.integers(1, 64)),
         min_size=1,
         max_size=4,
     ),
 )
-def test_nothing_is_lost_and_no_rate_exceeds_the_pins(name, log_channels, plans):
-    m = DramMemory(
-        dram_device(name), 1 << log_channels, controller=DramController(reads=8, writes=8, drain_from=6, drain_to=2)
-    )
+def test_nothing_is_lost_and_no_rate_exceeds_the_pins(name, channels, plans):
+    m = DramMemory(dram_device(name), channels, controller=DramController(reads=8, writes=8, drain_from=6, drain_to=2))
 
     def run():
         system = BurstSystem([m], [Source(reads=window, writes=window) for *_, window in plans])

@@ -8,8 +8,9 @@ import pytest
 from small_world import small_soc, with_twin
 
 from socsim.cost.work import Phase, Transfer
+from socsim.engine.closed_form import analyse
 from socsim.engine.fabric import Fabric
-from socsim.engine.simulation import Job, Stream, analyse, simulate
+from socsim.engine.simulation import Job, Stream, simulate
 from socsim.errors import DeadlockError
 from socsim.quantities import PS_PER_S, ceil_div
 

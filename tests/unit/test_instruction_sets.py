@@ -52,3 +52,15 @@ def test_an_unknown_instruction_set_is_refused_with_the_known_ones():
 def test_cores_that_multiply_nothing_are_refused():
     with pytest.raises(PlatformError, match=r"units\.cpu_big\.isa: neither isa nor macs_per_cycle says"):
         load_platform("rk3588").with_({"units.cpu_big.isa": [], "units.cpu_big.macs_per_cycle": {}})
+
+
+def test_x86_multiplies_signed_bytes_faster_than_unsigned_ones():
+    """No instruction of x86 multiplies unsigned bytes by unsigned ones; kernels widen them to half-words."""
+    plain, vnni = peak_rates(["avx2"], 64, 64), peak_rates(["avx512", "avx512_vnni"], 64, 64)
+    assert (float(plain["int8"]), plain["uint8"]) == (pytest.approx(64 / 3), 16)
+    assert (vnni["int8"], vnni["uint8"], vnni["int16"], vnni["float32"]) == (64, 16, 32, 16)
+
+
+def test_dot_products_of_x86_run_where_integers_are_multiplied():
+    """Gracemont: 32 bytes of float work a cycle, half of that on its one pipe for dot products."""
+    assert peak_rates(["avx2", "avx_vnni"], 32, 16)["int8"] == 16

@@ -10,7 +10,7 @@ from small_world import PROPERTY, Net, small_soc, window
 from socsim.cost.memory_plan import Buffer, MemoryUse, Place, plan_memory
 from socsim.errors import InfeasibleError
 from socsim.pipeline import Options, make_plan
-from socsim.schedule.residency import last_beside
+from socsim.schedule.lives import last_beside
 from socsim.workload.dtypes import DType
 from socsim.workload.graph import TensorKind
 

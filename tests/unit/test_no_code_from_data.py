@@ -27,6 +27,8 @@ METHODS = {
     "os.system", "os.popen", "importlib.import_module", "numpy.load", "np.load", "pandas.read_pickle", "pd.read_pickle",
     "pd.eval", "ast.literal_eval",
 }  # fmt: skip
+STARTER = PACKAGE / "measuring" / "process.py"
+"""The one module that starts a process: this interpreter, with a line of code that stands there."""
 YAML_LOADERS = {"unsafe", "rt", "full"}
 
 
@@ -54,7 +56,20 @@ def is_unsafe_loader(called: str, keyword: ast.keyword) -> bool:
 
 @pytest.mark.parametrize("path", SOURCES, ids=lambda path: str(path.relative_to(PACKAGE)))
 def test_a_module_runs_no_data(path: Path) -> None:
-    assert findings(ast.parse(path.read_text(encoding="utf-8"))) == []
+    found = findings(ast.parse(path.read_text(encoding="utf-8")))
+    assert [line.partition(": ")[2] for line in found] == (["subprocess"] if path == STARTER else [])
+
+
+def test_the_one_process_runs_a_constant_line() -> None:
+    tree = ast.parse(STARTER.read_text(encoding="utf-8"))
+    starts = [n for n in ast.walk(tree) if isinstance(n, ast.Call) and ast.unparse(n.func).startswith("subprocess.")]
+    assert [ast.unparse(call.args[0]) for call in starts] == ["[sys.executable, '-P', '-c', _START]"]
+    values = [
+        ast.unparse(n.value)
+        for n in ast.walk(tree)
+        if isinstance(n, ast.Assign) and ast.unparse(n.targets[0]) == "_START"
+    ]
+    assert values == ["'from socsim.measuring.worker import main; main()'"]
 
 
 def test_the_package_was_found() -> None:

@@ -7,8 +7,9 @@ import pytest
 import socsim as ss
 from socsim.cost.peaks import peaks
 from socsim.cost.work import Phase, Transfer
+from socsim.engine.closed_form import analyse
 from socsim.engine.fabric import Fabric
-from socsim.engine.simulation import Job, analyse, simulate
+from socsim.engine.simulation import Job, simulate
 from socsim.errors import PlatformError
 from socsim.soc.loader import load_platform, platform_names
 

@@ -7,11 +7,12 @@ from functools import cache
 from pathlib import Path
 
 import pytest
-from small_world import Net, one_conv, small_soc, window, with_twin
+from small_world import Net, altered, one_conv, small_soc, window, with_twin
 
 from socsim.errors import DeadlockError, InfeasibleError, UnsupportedOperatorError, UsageError
 from socsim.pipeline import Options, run_graph, unit_order
 from socsim.soc.loader import load_platform, platform_names
+from socsim.soc.runtimes import runtime, runtime_names
 from socsim.testing.verify import check, verify
 from socsim.workload.zoo import load_model
 
@@ -190,6 +191,18 @@ def test_hand_over_between_units_is_charged_to_the_receiver(soc):
     assert record.operators[2].dispatch_ps == record.operators[0].dispatch_ps >= submit
 
 
+def test_an_operator_of_several_kernels_is_dispatched_as_often(soc):
+    net = Net()
+    x = net.input(1, 8, 8, 8)
+    parts = [net.op("SIN", [x]), net.op("COS", [x]), net.op("ABS", [x])]
+    graph = net.graph(net.op("CONCATENATION", parts, shape=(1, 8, 8, 24)))
+    stack = altered("tflite-xnnpack", dispatches={"CONCATENATION": "inputs", "SIN": 0, "ABS": 2})
+    record = run_graph(graph, soc, Options(unit="cpu", runtime=stack))
+    dispatched = {row.type: row.dispatch_ps for row in record.operators}
+    each, first = stack.per_operator.value, stack.submit.value
+    assert dispatched == {"SIN": first, "COS": each, "ABS": 2 * each, "CONCATENATION": 3 * each}
+
+
 # --- choosing units -----------------------------------------------------------------------------------
 
 
@@ -200,6 +213,20 @@ def test_a_kind_a_name_and_a_cluster_lead_to_units():
     assert unit_order(soc, Options(unit="cpu_little"))[0] == "cpu_little"
     assert unit_order(soc, Options(unit="cpu", cluster="little"))[0] == "cpu_little"
     assert unit_order(soc, Options(cluster="little"))[0] == "cpu_little"
+
+
+def test_a_runtime_names_the_one_that_takes_over_on_the_cpu(soc):
+    net = Net()
+    graph = net.graph(net.op("SIN", [net.conv(net.input(1, 8, 8, 8), 8)]))
+    for fallbacks, name in (({}, "tflite-xnnpack"), ({"cpu": "tflite-ruy"}, "tflite-ruy")):
+        record = run_graph(graph, soc, Options(unit="npu", runtime=altered("rknn", fallbacks=fallbacks)))
+        assert record.operators[1].unit == "cpu"
+        assert f"cpu has a {name} kernel for SIN" in record.operators[1].placement_reason
+
+
+@pytest.mark.parametrize("name", runtime_names())
+def test_fallbacks_are_runtimes_of_their_kind_of_unit(name):
+    assert all(kind in runtime(other).kinds for kind, other in runtime(name).fallbacks.items())
 
 
 @pytest.mark.parametrize(

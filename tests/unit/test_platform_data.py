@@ -283,7 +283,7 @@ PEAKS = [
     ("imx93", "npu", "int8", 0.5e12, 0.03),
     ("bcm2711", "cpu", "float32", 47.9e9, 0.01),
     ("orin-nano", "gpu", "int8", 20e12, 0.03),
-    ("orin-nano", "gpu", "float32", 1.28e12, 0.001),
+    ("orin-nano", "gpu", "bfloat16", 10.2e12, 0.01),
     ("orin-nano-super", "gpu", "int8", 33.5e12, 0.01),
     ("stm32n657", "npu", "int8", 600e9, 0.05),
     ("qcs6490", "npu", "int8", 12e12, 0.01),
@@ -314,6 +314,14 @@ PEAKS = [
 @pytest.mark.parametrize(("name", "unit", "dtype", "expected", "tolerance"), PEAKS)
 def test_peak_rates_match_public_figures(name: str, unit: str, dtype: str, expected: float, tolerance: float) -> None:
     assert peak_ops(load_platform(name), unit, dtype) == pytest.approx(expected, rel=tolerance)
+
+
+def test_the_vector_lanes_of_a_gpu_give_its_public_float32_rate_beside_matrix_cores() -> None:
+    soc = load_platform("orin-nano")
+    gpu = soc.unit("gpu")
+    lanes = 2 * gpu.compute_units * gpu.macs_per_cycle["float32"] * soc.unit_hz("gpu")
+    assert lanes == pytest.approx(1.28e12, rel=0.001)
+    assert peak_ops(soc, "gpu", "float32") == 4 * lanes  # TensorFloat-32
 
 
 @pytest.mark.parametrize(

@@ -106,6 +106,6 @@ def test_constants_are_counted_once_and_by_unit(soc):
     net = Net()
     x = net.op("SIN", [net.conv(net.input(1, 8, 8, 8), 8)])
     tasks = make_plan(net.graph(net.op("ADD", [x, net.constant(1, 8, 8, 8)])), soc, Options()).tasks
-    by_unit = {unit: tasks.constant_bytes(unit, soc.runtime(unit)) for unit in ("npu", "cpu")}
+    by_unit = {unit: tasks.constant_bytes(unit) for unit in ("npu", "cpu")}
     assert sum(by_unit.values()) == 64 + 512
     assert by_unit["npu"] >= 64

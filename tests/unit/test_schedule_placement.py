@@ -7,6 +7,7 @@ from small_world import Net, altered, one_conv, small_soc, with_twin
 
 from socsim.errors import InfeasibleError, UnsupportedOperatorError
 from socsim.schedule.placement import candidates, graph_dtype, place, refusal_reason
+from socsim.soc.runtimes import runtime
 from socsim.workload.dtypes import DType
 
 
@@ -49,6 +50,21 @@ def test_a_runtime_that_recasts_says_so(soc):
     net = Net(DType.FLOAT32)
     (placed,) = place(net.graph(net.conv(net.input(1, 8, 8, 8), 8)), npu_only(soc))
     assert (placed.dtype, placed.reason) == ("float16", "npu has a rknn kernel for CONV_2D in float32 as float16")
+
+
+def test_cores_with_an_instruction_set_may_compute_in_other_types(soc):
+    net = Net(DType.FLOAT32)
+    graph = net.graph(net.conv(net.input(1, 8, 8, 8), 8))
+    for isa, dtype in (([], "float32"), (["neon"], "float32"), (["neon", "fp16"], "float16")):
+        units = candidates(soc.with_({"units.cpu.isa": isa}), ["cpu"], {"cpu": altered("ncnn")})
+        assert [p.dtype for p in place(graph, units)] == [dtype]
+    assert altered("ncnn").on(["neon"]).executes["float32"] == "float32"
+
+
+def test_a_runtime_on_the_same_cores_is_one_object():
+    stack = runtime("ncnn")
+    assert stack.on(("neon", "fp16")) is stack.on(["fp16"])
+    assert stack.on(["rvv"]) is stack
 
 
 def test_hardware_that_cannot_multiply_a_type_is_refused(soc):

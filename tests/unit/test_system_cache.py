@@ -103,9 +103,9 @@ def followed(operands, size, line):
 def test_what_is_held_is_what_lines_followed_one_by_one_say(soc, name, kibibytes):
     cached = soc.with_(cache(kibibytes * 1024, "npu"))
     plan = make_plan(NETWORKS[name](), cached, Options(unit="npu"))
-    operands = Operands(plan.tasks, plan.memory, plan.runtimes, 1, "dram")
+    operands = Operands(plan.tasks, plan.memory, 1, "dram")
     whole = sum(use.bytes for uses in operands.by_task for use in uses)
-    kept = kept_by_task(plan.tasks, plan.memory, cached, plan.runtimes, 1)
+    kept = kept_by_task(plan.tasks, plan.memory, cached, 1)
     found, stays = followed(operands, kibibytes * 1024, 64)
     assert abs(sum(part.found for (part,) in kept) - sum(found)) <= 0.02 * whole
     assert abs(sum(part.stays for (part,) in kept) - sum(stays)) <= 0.02 * whole
@@ -121,7 +121,7 @@ def test_a_chain_by_hand(soc, size, of_each):
     """
     cached = soc.with_(cache(size, "npu"))
     plan = make_plan(chain(), cached, Options(unit="npu"))
-    kept = [part for (part,) in kept_by_task(plan.tasks, plan.memory, cached, plan.runtimes, 1)]
+    kept = [part for (part,) in kept_by_task(plan.tasks, plan.memory, cached, 1)]
     assert {(part.reads, part.writes) for part in kept} == {(20480, 16384)}
     assert [part.found for part in kept] == [0, *[of_each] * 5]
     assert [part.stays for part in kept] == [*[of_each] * 5, 0]

@@ -9,7 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from socsim.errors import PlatformError
-from socsim.soc.yaml_reader import MAX_NUMBER, YamlDocument, parse_yaml, read_yaml
+from socsim.soc.plain_yaml import MAX_NUMBER
+from socsim.soc.yaml_reader import YamlDocument, parse_yaml, read_yaml
 
 
 @pytest.mark.parametrize(

@@ -50,3 +50,9 @@ def test_every_stand_in_is_drawn_and_has_a_source():
         assert load_model(entry["network"]).macs
         assert entry["source"]
         assert entry["workload"] != entry["network"]
+
+
+def test_the_shape_that_ran_counts_where_its_description_says_another():
+    described = Request(shape=(1, 3, 224, 224))
+    assert as_measured("unet", "qnn", described) == ("unet", Request(shape=(1, 3, 640, 1280)))
+    assert as_measured("unet", "hailort", described) == ("unet", described)

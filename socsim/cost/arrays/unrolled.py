@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from fractions import Fraction
 from math import prod
 from typing import TYPE_CHECKING
@@ -30,7 +31,8 @@ class UnrolledEngine(ArrayEngine[UnrolledArray], kind="unrolled"):
     """Steps are the product of ceil(bound / unrolled) over the loop dimensions.
 
     A dimension that does not fill its unrolling leaves multipliers idle; depthwise layers use the array's
-    depthwise unrolling, others the one with the fewest steps. The operand that stays is read from the buffers
+    depthwise unrolling, others the one with the fewest steps. Rows of a matrix product have no neighbours, so that
+    they lie in both spatial dimensions. The operand that stays is read from the buffers
     once for each of its blocks.
 
     Assumes: the next block of the operand that stays enters beside compute; operands reach all multipliers
@@ -45,7 +47,8 @@ class UnrolledEngine(ArrayEngine[UnrolledArray], kind="unrolled"):
 
     def run(self, operation: Operation) -> ArrayCycles:
         """Return the steps of a nest, at the type's rate."""
-        nest, unroll = operation.nest, self._unroll(operation.nest)
+        unroll = self._unroll(operation.nest)
+        nest = _laid_out(operation.nest, unroll)
         counts = _counts(nest, unroll)
         steps = prod(counts.values())
         return ArrayCycles(
@@ -71,13 +74,21 @@ class UnrolledEngine(ArrayEngine[UnrolledArray], kind="unrolled"):
         if nest.is_depthwise:
             return self.spec.depthwise
         ways = (self.spec.unroll, *self.spec.alternatives)
-        return min(ways, key=lambda way: prod(_counts(nest, way).values()))
+        return min(ways, key=lambda way: prod(_counts(_laid_out(nest, way), way).values()))
 
     def _moved(self, counts: Mapping[str, int], unroll: Mapping[str, int], operand: str) -> int:
         """Return elements of an operand that move: in each step, or once for each block where it stays."""
         dimensions = _STATIONARY[operand]
         moves = dimensions if operand == self.spec.dataflow else counts
         return prod(counts[d] for d in moves) * prod(unroll.get(d, 1) for d in dimensions)
+
+
+def _laid_out(nest: LoopNest, unroll: Mapping[str, int]) -> LoopNest:
+    """Return a nest with the rows of a matrix product, which stand in P, in as many columns as are unrolled."""
+    columns = min(nest.p, unroll.get("Q", 1))
+    if nest.is_convolution or nest.output_positions or nest.q != 1 or columns == 1:
+        return nest
+    return replace(nest, p=ceil_div(nest.p, columns), q=columns)
 
 
 def _counts(nest: LoopNest, unroll: Mapping[str, int]) -> dict[str, int]:

@@ -6,12 +6,13 @@ from typing import TYPE_CHECKING
 
 # isort: off
 from socsim.engine.dram.layout import (
-    ALWAYS, A_BANK, A_CHANNEL, A_GROUP, A_MIXED, A_RANK, A_ROW, BANKS, BANK_ROW, CHANNELS, CHANNEL_ROW, C_BANKS,
-    C_GROUPS, C_RANKS, F_BASE, F_CHAIN, F_COUNT, F_CURSOR, F_DONE, F_END, F_GATE, F_ISSUED, F_KIND, F_LAST,
-    F_MEMORY, F_NEXT, F_PACE, F_ROUTE, F_SEED, F_SLACK, F_STEP, F_WRITE_SHARE, GATE_END, GATE_LEFT, GROUPS,
-    GROUP_ROW, MAP, NEVER, NO_HEAD, RANDOM, RANK_ROW, ROUTE_LENGTH, S_DUE, S_FLOWS, S_HEAD_BANK, S_HEAD_CHANNEL,
-    S_HEAD_FLOW, S_HEAD_GROUP, S_HEAD_ISSUED, S_HEAD_RANK, S_HEAD_ROW, S_HEAD_STATE, S_HEAD_TIME, S_HEAD_WRITE,
-    S_LEFT, S_READ_SLOTS, S_SERVED, S_WRITE_SLOTS, TIMED, TRACE, TRACE_ROW, T_ADDRESS, T_TIME, T_WRITE, UNSLOTTED,
+    ALWAYS, ARBITER_NOW, ARBITER_TAGS, A_BANK, A_CHANNEL, A_GROUP, A_MIXED, A_RANK, A_ROW, BANKS, BANK_ROW, CHANNELS,
+    CHANNEL_ROW, C_BANKS, C_GROUPS, C_RANKS, F_BASE, F_CHAIN, F_COUNT, F_CURSOR, F_DONE, F_END, F_GATE, F_ISSUED,
+    F_KIND, F_LAST, F_MEMORY, F_NEXT, F_PACE, F_ROUTE, F_SEED, F_SLACK, F_STEP, F_WRITE_SHARE, GATE_END, GATE_LEFT,
+    GROUPS, GROUP_ROW, H_SOURCES, H_SOURCE_END, MAP, NEVER, NO_HEAD, RANDOM, RANK_ROW, ROUTE_LENGTH, R_ARBITER,
+    SOURCE_ROW, S_CLASS, S_DUE, S_FLOWS, S_HEAD_BANK, S_HEAD_CHANNEL, S_HEAD_FLOW, S_HEAD_GROUP, S_HEAD_ISSUED,
+    S_HEAD_RANK, S_HEAD_ROW, S_HEAD_STATE, S_HEAD_TIME, S_HEAD_WAIT, S_HEAD_WRITE, S_LEFT, S_PLACE, S_READ_SLOTS,
+    S_STEP, S_WRITE_SLOTS, TIMED, TRACE, TRACE_ROW, T_ADDRESS, T_TIME, T_WRITE, UNSLOTTED,
 )  # fmt: skip
 
 # isort: on
@@ -66,7 +67,7 @@ def form_head(x: Vector, s: int) -> None:
     time = max(time, x[x[s + slots + 1]])
     if x[f + F_KIND] == TRACE:
         time = max(time, x[x[f + F_CURSOR] + T_TIME])
-    x[s + S_HEAD_STATE] = TIMED
+    x[s + S_HEAD_STATE], x[s + S_HEAD_WAIT] = TIMED, -1
     x[s + S_HEAD_TIME] = x[s + S_HEAD_ISSUED] = x[x[s + S_DUE]] = time
 
 
@@ -91,6 +92,9 @@ def _decode(x: Vector, s: int, access: int, m: int) -> None:
     if m < 0:
         x[s + S_HEAD_CHANNEL] = -1
         return
+    channel = (access >> x[m + MAP + A_CHANNEL]) & x[m + MAP + A_CHANNEL + 1]
+    if x[m + MAP + A_CHANNEL + 1] < 0:
+        access, channel = _modulo(access, x[m + MAP + A_CHANNEL], -x[m + MAP + A_CHANNEL + 1])
     row = (access >> x[m + MAP + A_ROW]) & x[m + MAP + A_ROW + 1]
     bank = (access >> x[m + MAP + A_BANK]) & x[m + MAP + A_BANK + 1]
     mixed = x[m + MAP + A_MIXED]
@@ -98,7 +102,7 @@ def _decode(x: Vector, s: int, access: int, m: int) -> None:
         bank ^= (row ^ row >> mixed ^ row >> 2 * mixed ^ row >> 3 * mixed) & x[m + MAP + A_BANK + 1]
     rank = (access >> x[m + MAP + A_RANK]) & x[m + MAP + A_RANK + 1]
     group = rank * x[m + GROUPS] + ((access >> x[m + MAP + A_GROUP]) & x[m + MAP + A_GROUP + 1])
-    c = x[m + CHANNELS] + ((access >> x[m + MAP + A_CHANNEL]) & x[m + MAP + A_CHANNEL + 1]) * CHANNEL_ROW
+    c = x[m + CHANNELS] + channel * CHANNEL_ROW
     x[s + S_HEAD_CHANNEL], x[s + S_HEAD_ROW] = c, row
     x[s + S_HEAD_RANK] = x[c + C_RANKS] + rank * RANK_ROW
     x[s + S_HEAD_GROUP] = x[c + C_GROUPS] + group * GROUP_ROW
@@ -106,16 +110,56 @@ def _decode(x: Vector, s: int, access: int, m: int) -> None:
 
 
 @inlined
-def passage(x: Vector, s: int) -> int:
-    """Return when a head has passed every resource on its way to the memory."""
+def _modulo(access: int, shift: int, channels: int) -> tuple[int, int]:
+    """Return an address without its channel, and the channel, where their number is no power of two."""
+    above = access >> shift
+    return (above // channels) << shift | access & (1 << shift) - 1, above % channels
+
+
+@inlined
+def tag(x: Vector, arbiter: int, s: int) -> int:
+    """Return a source's tag at an arbiter: who has the least is next.
+
+    A tag counts accesses over weight, and does not fall behind that of the access which was served last: who was
+    away takes turns from now on (start-time fair queueing: Goyal, Vin and Cheng, IEEE/ACM Trans. Networking, 1997).
+    """
+    return max(x[arbiter + ARBITER_NOW], x[arbiter + ARBITER_TAGS + x[s + S_PLACE]])
+
+
+@inlined
+def take_turn(x: Vector, arbiter: int, s: int) -> None:
+    """Book an access of a source at an arbiter."""
+    now = tag(x, arbiter, s)
+    x[arbiter + ARBITER_NOW] = now
+    x[arbiter + ARBITER_TAGS + x[s + S_PLACE]] = now + x[s + S_STEP]
+
+
+@kernel
+def next_in_turn(x: Vector, s: int, resource: int, now: int) -> int:
+    """Return who goes first of the sources that wait for a resource until now: by class, then by tag."""
+    arbiter = x[resource + R_ARBITER]
+    chosen, least = s, tag(x, arbiter, s)
+    for q in range(x[H_SOURCES], x[H_SOURCE_END], SOURCE_ROW):
+        if x[q + S_HEAD_STATE] != TIMED or x[q + S_HEAD_WAIT] != resource or x[q + S_HEAD_TIME] > now:
+            continue
+        own, above = tag(x, arbiter, q), x[q + S_CLASS] - x[chosen + S_CLASS]
+        if above > 0 or (above == 0 and own < least):
+            chosen, least = q, own
+    return chosen
+
+
+@inlined
+def passage(x: Vector, s: int) -> tuple[int, int]:
+    """Return when a head has passed every resource on its way to the memory, and the one that it waits for."""
     f = x[s + S_HEAD_FLOW]
-    time = x[s + S_HEAD_TIME]
+    time, last = x[s + S_HEAD_TIME], -1
     for i in range(F_ROUTE, F_ROUTE + ROUTE_LENGTH):
         resource = x[f + i]
         if resource < 0:
             break
-        time = max(time, x[resource])
-    return time
+        if x[resource] > time:
+            time, last = x[resource], resource
+    return time, last
 
 
 @inlined
@@ -127,13 +171,14 @@ def leave(x: Vector, s: int, time: int) -> None:
         if resource < 0:
             break
         x[resource] = max(x[resource], time) + x[f + i + ROUTE_LENGTH]
+        if x[resource + R_ARBITER] >= 0:
+            take_turn(x, x[resource + R_ARBITER], s)
     x[f + F_ISSUED] += 1
     x[f + F_CURSOR] += TRACE_ROW if x[f + F_KIND] == TRACE else 1
     if x[f + F_CURSOR] >= x[f + F_END]:
         x[f + F_CURSOR] = x[f + F_BASE]
     x[f + F_NEXT] = max(x[f + F_NEXT], x[s + S_HEAD_ISSUED] - x[f + F_SLACK]) + x[f + F_PACE]
     x[s + S_LEFT] = time
-    x[s + S_SERVED] += 1
     slots = S_WRITE_SLOTS if write else S_READ_SLOTS
     x[s + slots] -= 1
     following = x[s + slots + 1] + 1

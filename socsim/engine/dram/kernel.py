@@ -10,21 +10,21 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from socsim.engine.dram.issue import complete, form_head, leave, passage, return_slot
+from socsim.engine.dram.issue import complete, form_head, leave, next_in_turn, passage, return_slot, tag, take_turn
 
 # isort: off
 from socsim.engine.dram.layout import (
     BANKS, BANK_ROW, BLOCKED, BURST, B_ACT, B_ACT_OK, B_CLAIM, B_READ_HITS, B_ROW, B_WRITE_HITS, CCD_L, CCD_LW,
     CCD_S, CHANNEL_ROW, C_BANKS, C_BUSY, C_BYPASSED, C_CONFLICTS, C_DUE, C_END, C_FREE, C_HITS, C_LAST_RANK,
-    C_LAST_READ, C_LAST_SOURCE, C_LAST_WRITE, C_MEMORY, C_MISSES, C_NEXT_REFRESH, C_OLDEST, C_PICKS, C_RANKS,
-    C_READS, C_READY, C_READ_COUNT, C_READ_HEAD, C_READ_HITS, C_READ_TAIL, C_REFRESHES, C_REFRESH_BANK, C_TALLY,
-    C_WRITES, C_WRITE_COUNT, C_WRITE_HEAD, C_WRITE_TAIL, C_WRITING, DRAIN_FROM, DRAIN_TO, FAW, FRONT, F_LATENCY,
-    F_SOURCE, GROUPS, G_ACT, G_READ, G_WRITE, H_CHANNELS, H_DUE, H_DUE_END, H_SOURCES, H_SOURCE_END, LATENCY_BINS,
-    NEVER, NO_HEAD, PRIORITY, Q_ARRIVAL, Q_BANK, Q_FLOW, Q_GROUP, Q_ISSUED, Q_NEXT, Q_RANK, Q_ROW, RANKS, RANK_ROW,
-    RANK_SWITCH, RAS, RCD_R, RCD_W, READS, REFI, REFRESH, REFRESH_BANK, REFRESH_OFF, RFC, RFC_BANK, RL, RP, RRD_L,
-    RRD_S, RTP, RTW, SOURCE_ROW, S_DUE, S_HEAD_BANK, S_HEAD_CHANNEL, S_HEAD_FLOW, S_HEAD_GROUP, S_HEAD_ISSUED,
-    S_HEAD_RANK, S_HEAD_ROW, S_HEAD_STATE, S_HEAD_TIME, S_HEAD_WRITE, S_HISTOGRAM, S_POLICY, S_PRIORITY,
-    S_QUEUE_LATENCY, S_READS, S_READ_LATENCY, S_SERVED, S_WEIGHT, S_WRITES, TALLY, TIMED, UNSLOTTED, WEIGHTED, WL,
+    C_LAST_READ, C_LAST_WRITE, C_MEMORY, C_MISSES, C_NEXT_REFRESH, C_OLDEST, C_PICKS, C_RANKS, C_READS, C_READY,
+    C_READ_COUNT, C_READ_HEAD, C_READ_HITS, C_READ_TAIL, C_REFRESHES, C_REFRESH_BANK, C_TALLY, C_WRITES,
+    C_WRITE_COUNT, C_WRITE_HEAD, C_WRITE_TAIL, C_WRITING, DOOR, DRAIN_FROM, DRAIN_TO, FAW, FRONT, F_LATENCY,
+    F_SOURCE, GROUPS, G_ACT, G_READ, G_WRITE, H_CHANNELS, H_DUE, H_DUE_END, H_SOURCES, H_SOURCE_END,
+    LATENCY_BINS, NEVER, NO_HEAD, Q_ARRIVAL, Q_BANK, Q_FLOW, Q_GROUP, Q_ISSUED, Q_NEXT, Q_RANK, Q_ROW, RANKS,
+    RANK_ROW, RANK_SWITCH, RAS, RCD_R, RCD_W, READS, REFI, REFRESH, REFRESH_BANK, REFRESH_OFF, RFC, RFC_BANK,
+    RL, RP, RRD_L, RRD_S, RTP, RTW, R_ARBITER, SOURCE_ROW, S_CLASS, S_DUE, S_HEAD_BANK, S_HEAD_CHANNEL,
+    S_HEAD_FLOW, S_HEAD_GROUP, S_HEAD_ISSUED, S_HEAD_RANK, S_HEAD_ROW, S_HEAD_STATE, S_HEAD_TIME, S_HEAD_WAIT,
+    S_HEAD_WRITE, S_HISTOGRAM, S_QUEUE_LATENCY, S_READS, S_READ_LATENCY, S_WRITES, TALLY, TIMED, UNSLOTTED, WL,
     WR, WRITES, WTR_L, WTR_S,
 )  # fmt: skip
 
@@ -112,7 +112,7 @@ def _accept(x: Vector, c: int, s: int, time: int) -> int:
     write, f = x[s + S_HEAD_WRITE], x[s + S_HEAD_FLOW]
     _enqueue(x, c, s, time)
     _plan(x, c)
-    x[c + C_LAST_SOURCE] = s
+    take_turn(x, x[x[c + C_MEMORY] + DOOR], s)
     leave(x, s, time)
     gate = -1
     if write:
@@ -126,22 +126,15 @@ def _accept(x: Vector, c: int, s: int, time: int) -> int:
 
 @kernel
 def _arbitrate(x: Vector, c: int) -> int:
-    """Return the blocked source that may enter a channel's queue next; -1 where none may."""
-    chosen, best = -1, NEVER
-    s = x[c + C_LAST_SOURCE]
-    for _ in range(x[H_SOURCES], x[H_SOURCE_END], SOURCE_ROW):
-        s += SOURCE_ROW
-        if s >= x[H_SOURCE_END]:
-            s = x[H_SOURCES]
+    """Return the blocked source that may enter a channel's queue next, by class, then by tag; -1 where none may."""
+    door = x[x[c + C_MEMORY] + DOOR]
+    chosen, least, urgency = -1, NEVER, -NEVER
+    for s in range(x[H_SOURCES], x[H_SOURCE_END], SOURCE_ROW):
         if x[s + S_HEAD_STATE] != BLOCKED or x[s + S_HEAD_CHANNEL] != c:
             continue
-        policy, rank = x[s + S_POLICY], 0
-        if policy == PRIORITY:
-            rank = -x[s + S_PRIORITY]
-        elif policy == WEIGHTED:
-            rank = (x[s + S_SERVED] << 20) // x[s + S_WEIGHT]
-        if (chosen < 0 or rank < best) and _has_room(x, c, s):
-            chosen, best = s, rank
+        own, above = tag(x, door, s), x[s + S_CLASS]
+        if (above > urgency or (above == urgency and own < least)) and _has_room(x, c, s):
+            chosen, least, urgency = s, own, above
     return chosen
 
 
@@ -397,11 +390,18 @@ def _serve(x: Vector, c: int, now: int) -> int:
 
 @kernel
 def _arrive(x: Vector, s: int, now: int) -> int:
-    """Let the head of a source come to its memory; return the gate that this completes, else -1."""
-    time = passage(x, s)
+    """Let the head of a source come to its memory, or that of another whose turn it is to pass.
+
+    Returns: the gate that this completes, else -1.
+    """
+    waits = x[s + S_HEAD_WAIT]
+    if waits >= 0 and x[waits + R_ARBITER] >= 0:
+        s = next_in_turn(x, s, waits, now)
+    time, waits = passage(x, s)
     c = x[s + S_HEAD_CHANNEL]
     if time > now:
         x[s + S_HEAD_TIME] = x[x[s + S_DUE]] = time
+        x[s + S_HEAD_WAIT] = waits
         return -1
     if c < 0:
         return _pass_through(x, s, time)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import astuple, dataclass
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
 
@@ -18,7 +18,6 @@ if TYPE_CHECKING:
 
     Table = NDArray[np.int64]
 
-_POLICIES = {"round_robin": at.ROUND_ROBIN, "weighted": at.WEIGHTED, "priority": at.PRIORITY}
 _PATTERNS = {"sequential": at.SEQUENTIAL, "random": at.RANDOM, "trace": at.TRACE}
 _REFRESH = {"off": at.REFRESH_OFF, "all_bank": at.REFRESH_ALL, "per_bank": at.REFRESH_BANK}
 _CONTROLLER = DramController()
@@ -35,7 +34,7 @@ class DramMemory:
 
     Args:
         device: the device of a channel.
-        channels: how many there are, a power of two.
+        channels: how many there are.
         ranks: of each channel.
         controller: queues, mapping and refresh.
         data_rate: transfers a second; None for the device's own.
@@ -63,14 +62,12 @@ class Source:
     Args:
         reads: reads that it may have under way, in accesses.
         writes: the same for writes.
-        policy: how it is arbitrated against others.
-        weight: share under "weighted".
-        priority: class under "priority", higher first.
+        weight: its share among sources of its class, wherever they wait for one another.
+        priority: its class; a higher one goes first.
     """
 
     reads: int = 1 << 12
     writes: int = 1 << 12
-    policy: str = "round_robin"
     weight: int = 1
     priority: int = 0
 
@@ -142,7 +139,7 @@ class BurstSystem:
     Args:
         memories: the DRAMs.
         sources: the initiators.
-        resources: number of ports and links that flows may pass.
+        resources: number of ports, links and memories that flows may pass.
         trace: [accesses, 3] address in accesses, write flag and earliest time, for flows with that pattern.
     """
 
@@ -153,9 +150,12 @@ class BurstSystem:
         self._build = _Vector()
         self._memories = [self._build.row(_memory_row(m)) for m in memories]
         self._trace = self._build.row(np.zeros(0, np.int64) if trace is None else trace.reshape(-1))
-        self._free = self._build.row(np.zeros(resources, np.int64))
+        self._resources = [self._build.row(np.array([0, -1], np.int64)) for _ in range(resources)]
+        self._passing: list[set[int]] = [set() for _ in range(resources)]
         self._gates = [self._build.row(np.zeros(at.GATE_ROW, np.int64)) for _ in range(2 * len(sources) + 8)]
         self._channels = self._add_channels()
+        for m in self._memories:
+            self._build.set(m + at.DOOR, self._build.row(_arbiter(len(sources))))
         self._sources = self._add_sources(sources)
         self._add_due()
         self._flows: list[int] = []
@@ -206,16 +206,14 @@ class BurstSystem:
     def _add_sources(self, sources: Sequence[Source]) -> list[int]:
         rows = [self._build.row(np.zeros(at.SOURCE_ROW, np.int64)) for _ in sources]
         self._build.header(at.H_SOURCES, rows, at.SOURCE_ROW)
-        for c in self._channels:
-            self._build.set(c + at.C_LAST_SOURCE, rows[-1])
-        for s, source in zip(rows, sources, strict=True):
+        for place, (s, source) in enumerate(zip(rows, sources, strict=True)):
             row = np.zeros(at.SOURCE_ROW, np.int64)
-            row[[at.S_POLICY, at.S_WEIGHT, at.S_PRIORITY]] = _POLICIES[source.policy], source.weight, source.priority
+            row[[at.S_PLACE, at.S_STEP, at.S_CLASS]] = place, max(1, at.TURN // source.weight), source.priority
             for slots, count in ((at.S_READ_SLOTS, source.reads), (at.S_WRITE_SLOTS, source.writes)):
                 ring = self._build.row(np.zeros(count, np.int64))
                 row[slots : slots + 4] = count, ring, ring, ring + count
             row[at.S_HISTOGRAM] = self._build.row(np.zeros(at.LATENCY_BINS, np.int64))
-            row[[at.S_FLOWS, at.S_HEAD_FLOW]] = -1
+            row[[at.S_FLOWS, at.S_HEAD_FLOW, at.S_HEAD_WAIT]] = -1
             self._build.put(s, row)
         return rows
 
@@ -224,8 +222,23 @@ class BurstSystem:
         gate = next(g for g in self._gates if self._x[g + at.GATE_LEFT] == 0)
         self._x[gate : gate + at.GATE_ROW] = len(flows), 0
         for flow in flows:
+            self._share(flow)
             self._chain(flow, self._free_row(), gate)
         return gate
+
+    def _share(self, flow: Flow) -> None:
+        """Put an arbiter where sources meet for the first time."""
+        for resource, _ in flow.route:
+            users, place = self._passing[resource], self._resources[resource] + at.R_ARBITER
+            users.add(flow.source)
+            if len(users) > 1 and self._x[place] < 0:
+                self._x[place] = self._append(_arbiter(len(self._sources)))
+
+    def _append(self, row: Table) -> int:
+        """Put a row behind the others and return its place."""
+        place = len(self._x)
+        self._x = np.concatenate([self._x, row])
+        return place
 
     def _chain(self, flow: Flow, place: int, gate: int) -> None:
         """Put a flow into a row, before the others of its source, and drop those that are done."""
@@ -241,10 +254,8 @@ class BurstSystem:
         for f in self._flows:
             if x[f + at.F_DONE] >= x[f + at.F_COUNT]:
                 return f
-        place = len(x)
-        self._x = np.concatenate([x, np.zeros(at.FLOW_ROW, np.int64)])
-        self._flows.append(place)
-        return place
+        self._flows.append(self._append(np.zeros(at.FLOW_ROW, np.int64)))
+        return self._flows[-1]
 
     def _flow_row(self, flow: Flow, gate: int) -> Table:
         row = np.zeros(at.FLOW_ROW, np.int64)
@@ -260,7 +271,7 @@ class BurstSystem:
         )  # fmt: skip
         row[at.F_ROUTE : at.F_ROUTE + at.ROUTE_LENGTH] = -1
         for i, (resource, time) in enumerate(flow.route):
-            row[[at.F_ROUTE + i, at.F_ROUTE + at.ROUTE_LENGTH + i]] = self._free + resource, time
+            row[[at.F_ROUTE + i, at.F_ROUTE + at.ROUTE_LENGTH + i]] = self._resources[resource], time
         return row
 
     def advance(self, until_ps: int = at.NEVER) -> tuple[int, int]:
@@ -335,11 +346,18 @@ class _Vector:
         return x
 
 
-def _advance() -> Callable[..., tuple[int, int]]:
+def _advance() -> Callable[[Table, int], tuple[int, int]]:
     """Return the compiled loop: Numba is loaded when a simulation first needs it."""
     from socsim.engine.dram.kernel import advance
+    from socsim.numerics.words import words
 
-    return cast("Callable[..., tuple[int, int]]", advance)
+    loop: Any = advance  # compiled code takes arrays for sequences
+    return lambda x, until: cast("tuple[int, int]", loop(words(x), until))
+
+
+def _arbiter(sources: int) -> Table:
+    """Return an arbiter that has served nobody yet."""
+    return np.zeros(at.ARBITER_TAGS + sources, np.int64)
 
 
 def _memory_row(m: DramMemory) -> Table:
@@ -347,7 +365,7 @@ def _memory_row(m: DramMemory) -> Table:
     row[: at.READS] = astuple(dram_times(m.device, m.data_rate))
     row[at.READS : at.MAP] = (
         control.reads, control.writes, control.drain_from, control.drain_to, _REFRESH[control.refresh], 0, m.ranks,
-        m.device.bank_groups, m.device.banks, m.front_ps,
+        m.device.bank_groups, m.device.banks, m.front_ps, 0,
     )  # fmt: skip
     row[at.MAP :] = address_map(control.mapping, _sizes(m)).reshape(-1)
     return row

@@ -7,10 +7,11 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from socsim.errors import NumericsError
+from socsim.numerics.arrays import numpy_dtype
 from socsim.numerics.convolution import Convolution
 from socsim.numerics.hybrid import LIMITS, is_asymmetric, is_hybrid, quantized_rows, weight_scales
 from socsim.numerics.mac import Family, Mac, activated, bind, channels_last, check_types, image_shape, on_images
-from socsim.numerics.node import implements
+from socsim.numerics.node import Kernels, implements
 from socsim.numerics.operators.depthwise import depthwise_step
 from socsim.numerics.ordered import ordered_product
 from socsim.numerics.requantize import unscaled
@@ -18,8 +19,9 @@ from socsim.numerics.windows import Window, check_output
 
 if TYPE_CHECKING:
     from socsim.numerics.arrays import Array
+    from socsim.numerics.calls import Call
     from socsim.numerics.mac import Step
-    from socsim.numerics.node import Node, Run
+    from socsim.numerics.node import Node, Room, Run
 
 
 @implements("CONV_2D")
@@ -58,20 +60,18 @@ def _by_window(node: Node, weights: Array) -> Array:
     return weights.transpose((1, 2, 3, 0) if channels_last(node) else (2, 3, 1, 0))
 
 
-def _integer_step(mac: Mac, window: Window, weights: Array, groups: int, bias: Array | None) -> Step:
+def _integer_step(mac: Mac, window: Window, weights: Array, groups: int, bias: Array | None) -> Kernels:
     convolution = Convolution(mac.centred(weights), groups, window, mac.limits, mac.node.team)
     zero_point = mac.zero_point
     offset = mac.offset(convolution.offset(zero_point), bias)
     plan = mac.epilogue(bias)(offset, mac.channels)
-    shape = image_shape(mac.node, mac.result)
-    dtype = mac.empty().dtype
+    team, dtype = mac.node.team, numpy_dtype(mac.result.dtype)
 
-    def step(image: Array) -> Array:
-        out = np.empty(shape, dtype)
-        convolution.run(window.padded(image, zero_point), plan, out)
-        return out
+    def calls(room: Room, out: Array, image: Array) -> list[Call]:
+        before, padded = window.padding(team, room, image, zero_point)
+        return [*before, convolution.call(padded, plan, out)]
 
-    return step
+    return Kernels(team, image_shape(mac.node, mac.result), dtype, calls)
 
 
 def _hybrid_step(mac: Mac, window: Window, weights: Array, groups: int, bias: Array | None) -> Step:
@@ -80,13 +80,13 @@ def _hybrid_step(mac: Mac, window: Window, weights: Array, groups: int, bias: Ar
     asymmetric = is_asymmetric(mac.node)
     shape = image_shape(mac.node, mac.result)
 
-    def step(image: Array) -> Array:
+    def step(image: Array) -> tuple[Array, ...]:
         rows, image_scales = quantized_rows(image.reshape(len(image), -1), is_asymmetric=asymmetric)
         sums = np.empty(shape, np.int32)
-        convolution.run(window.padded(rows.reshape(image.shape), 0), plan, sums)
+        mac.node.team.run(convolution.call(window.padded(rows.reshape(image.shape), 0), plan, sums))
         by_image, total = image_scales[:, None, None, None], sums.astype(np.float32)
         total = total * (scales * by_image) if len(scales) == 1 else total * scales * by_image
-        return activated(mac.node, total if bias is None else total + bias)
+        return (activated(mac.node, total if bias is None else total + bias),)
 
     return step
 
@@ -95,7 +95,7 @@ def _float_step(mac: Mac, window: Window, weights: Array, groups: int, bias: Arr
     rows, columns = image_shape(mac.node, mac.result)[1:3]
     matrices = np.split(weights.reshape(-1, weights.shape[3]), groups, axis=1)
 
-    def step(image: Array) -> Array:
+    def step(image: Array) -> tuple[Array, ...]:
         padded = window.padded(image.astype(np.float32), 0.0)
         taps = [window.tap(padded, tap, (rows, columns)) for tap in window.taps()]
         shares = zip(*(np.split(tap, groups, axis=3) for tap in taps), strict=True)
@@ -104,6 +104,6 @@ def _float_step(mac: Mac, window: Window, weights: Array, groups: int, bias: Arr
             for share, m in zip(shares, matrices, strict=True)
         ]
         total = np.concatenate(parts, axis=3)
-        return activated(mac.node, total if bias is None else total + bias)
+        return (activated(mac.node, total if bias is None else total + bias),)
 
     return step

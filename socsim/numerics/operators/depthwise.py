@@ -7,25 +7,25 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from socsim.errors import NumericsError
+from socsim.numerics.calls import Call, shared, span
 from socsim.numerics.jit import kernel
 from socsim.numerics.mac import Family, Mac, activated, bind, channels_last, check_types, image_shape, on_images
-from socsim.numerics.node import implements
+from socsim.numerics.node import Kernels, implements
 from socsim.numerics.requantize import requantize
-from socsim.numerics.threads import shared
-from socsim.numerics.windows import Window, check_output
+from socsim.numerics.windows import Window, check_output, copy_rows
 
 if TYPE_CHECKING:
     from socsim.numerics.arrays import Array
     from socsim.numerics.mac import Step
-    from socsim.numerics.node import Node, Run
+    from socsim.numerics.node import Node, Room, Run
     from socsim.numerics.requantize import Plan
-    from socsim.numerics.windows import Geometry
+    from socsim.numerics.windows import Border, Geometry
 
 _BLOCK_ELEMENTS = 1 << 16  # accumulators that stay in the cache between the two passes
 
 _RUN_ELEMENTS = 512  # of neighbouring results that one pass accumulates
 
-_SHARED_MACS = 1 << 17  # from which threads gain more than they cost
+_LEAST_MACS = 1 << 15  # of a block that a thread gains from
 
 
 @implements("DEPTHWISE_CONV_2D")
@@ -63,7 +63,7 @@ def depthwise_step(mac: Mac, window: Window, weights: Array, bias: Array | None)
     return (_float_step if mac.is_float else _integer_step)(mac, window, weights, bias)
 
 
-def _integer_step(mac: Mac, window: Window, weights: Array, bias: Array | None) -> Step:
+def _integer_step(mac: Mac, window: Window, weights: Array, bias: Array | None) -> Kernels:
     accumulator = np.dtype(np.int64 if mac.is_wide else np.int32)
     centred = mac.centred(weights).reshape(-1, weights.shape[2])
     side_by_side = max(_RUN_ELEMENTS // mac.channels, 1) if window.strides[1] == 1 else 1
@@ -73,51 +73,65 @@ def _integer_step(mac: Mac, window: Window, weights: Array, bias: Array | None) 
     shape, dtype = image_shape(mac.node, mac.result), mac.empty().dtype
     repeats = shape[3] // image_shape(mac.node, mac.activations)[3]
     width, team = shape[2] * shape[3], mac.node.team
-    is_shared = shape[1] * width * len(centred) >= _SHARED_MACS
-    rows = team.rows(shape[1], max(_BLOCK_ELEMENTS // width, 1), is_shared=is_shared)
-    blocks = shape[0] * -(-shape[1] // rows)
+    worth = shape[1] * width * len(centred) // _LEAST_MACS
+    parts = team.parts(shape[1], max(_BLOCK_ELEMENTS // width, 1), worth)
 
-    def step(image: Array) -> Array:
-        out = np.empty(shape, dtype)
-        padded = window.padded(image, zero_point)
-        padded = padded if repeats == 1 else np.repeat(padded, repeats, axis=3)
-        lines = padded.reshape(*padded.shape[:2], -1)
-        team.run(_convolve, blocks, lines, taps, window.geometry, rows, plan, out)
-        return out
+    def calls(room: Room, out: Array, image: Array) -> list[Call]:
+        before, wide = [], image
+        if repeats > 1:
+            wide = room((*image.shape[:3], shape[3]), image.dtype)
+            before = [Call(_repeat, len(wide), (image, repeats, wide.reshape(*wide.shape[:2], -1)))]
+        lines = wide.reshape(*wide.shape[:2], -1)
+        border = window.border(wide, zero_point)
+        args = (lines, taps, window.geometry, border, parts, plan, out)
+        return [*before, Call(_convolve, shape[0] * parts, args)]
 
-    return step
+    return Kernels(team, shape, dtype, calls)
 
 
 @shared
-def _convolve(index: int, images: Array, weights: Array, geometry: Geometry, rows: int, plan: Plan, out: Array) -> None:
+def _repeat(index: int, images: Array, times: int, out: Array) -> None:
+    """Write every element of image number `index` so many times."""
+    for r in range(images.shape[1]):
+        elements, target = images[index, r].reshape(-1), out[index, r]
+        for i in range(elements.size):
+            target[i * times : (i + 1) * times] = elements[i]
+
+
+@shared
+def _convolve(
+    index: int, images: Array, weights: Array, geometry: Geometry, border: Border, parts: int, plan: Plan, out: Array
+) -> None:
     """Compute a block of result rows of one image.
 
     Args:
         index: of the block: by image, rows.
-        images: [B, H, W x C], padded.
+        images: [B, H, W x C].
         weights: see `_accumulate`.
         geometry: see `Window.geometry`.
-        rows: of a block.
+        border: see `copy_rows`.
+        parts: blocks of an image.
         plan: scales accumulators.
         out: [B, rows, columns, C], written.
     """
-    parts, depth = -(-out.shape[1] // rows), out.shape[3]
-    number, first = index // parts, index % parts * rows
-    count = min(rows, out.shape[1] - first)
-    block = np.empty((count, out.shape[2] * depth), weights.dtype)
-    _accumulate(images[number], weights, first, depth, geometry, block)
-    requantize(block.reshape(-1, depth), plan, 0, out[number, first : first + count].reshape(-1, depth))
+    depth, (size, strides, dilations) = out.shape[3], geometry
+    number, (first, last) = index // parts, span(index % parts, parts, out.shape[1])
+    block = np.empty((last - first, out.shape[2] * depth), weights.dtype)
+    read = (last - first - 1) * strides[0] + (size[0] - 1) * dilations[0] + 1
+    lines = np.empty((read, border[1] + images.shape[2] + border[2]), images.dtype)
+    copy_rows(images[number], first * strides[0], border, lines)
+    _accumulate(lines, weights, depth, geometry, block)
+    requantize(block.reshape(-1, depth), plan, 0, out[number, first:last].reshape(-1, depth))
 
 
 @kernel
-def _accumulate(image: Array, weights: Array, first: int, depth: int, geometry: Geometry, out: Array) -> None:
-    """Write accumulators [rows, columns x C] of result rows from `first`; sums wrap in the type of `out`.
+def _accumulate(image: Array, weights: Array, depth: int, geometry: Geometry, out: Array) -> None:
+    """Write accumulators [rows, columns x C]; sums wrap in the type of `out`.
 
     Args:
-        image: [H, W x C] of one padded image.
+        image: [rows that are read, W x C], padded.
         weights: [kernel rows x kernel columns, n x C] in the type of `out`: those of a pixel, n times, where n
             result pixels lie side by side in the image as well.
-        first: first result row.
         depth: C.
         geometry: see `Window.geometry`.
         out: written.
@@ -132,7 +146,7 @@ def _accumulate(image: Array, weights: Array, first: int, depth: int, geometry: 
             for c in range(length):
                 target[c] = 0
             for ky in range(size[0]):
-                row = image[(first + r) * strides[0] + ky * dilations[0], start * strides[1] :]
+                row = image[r * strides[0] + ky * dilations[0], start * strides[1] :]
                 for kx in range(0, triples, 3):  # three taps for each pass over the accumulators
                     k, x = ky * size[1] + kx, kx * step
                     a, b, d = row[x : x + length], row[x + step : x + step + length], row[x + 2 * step :]
@@ -150,12 +164,12 @@ def _float_step(mac: Mac, window: Window, weights: Array, bias: Array | None) ->
     repeats = shape[3] // image_shape(mac.node, mac.activations)[3]
     taps = weights
 
-    def step(image: Array) -> Array:
+    def step(image: Array) -> tuple[Array, ...]:
         padded = window.padded(image.astype(np.float32), 0.0)
         padded = padded if repeats == 1 else np.repeat(padded, repeats, axis=3)
         total = np.zeros(shape, np.float32)
         for tap in window.taps():
             total += window.tap(padded, tap, shape[1:3]) * taps[tap]
-        return activated(mac.node, total if bias is None else total + bias)
+        return (activated(mac.node, total if bias is None else total + bias),)
 
     return step

@@ -7,15 +7,17 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from socsim.errors import NumericsError
+from socsim.numerics.arrays import numpy_dtype
 from socsim.numerics.convolution import Convolution
 from socsim.numerics.hybrid import is_asymmetric, is_hybrid, matrix_product, quantized_rows, weight_scales
 from socsim.numerics.mac import Family, Mac, activated, bind, check_types
-from socsim.numerics.node import implements
+from socsim.numerics.node import Kernels, implements
 from socsim.numerics.ordered import ordered_product
 from socsim.numerics.windows import Window
 
 if TYPE_CHECKING:
     from socsim.numerics.arrays import Array
+    from socsim.numerics.calls import Call
     from socsim.numerics.mac import Step
     from socsim.numerics.node import Node, Run
 
@@ -67,11 +69,17 @@ def _integer_step(mac: Mac, weights: Array, depth: int, bias: Array | None) -> S
     product = Convolution(mac.centred(weights)[None, None], 1, Window((1, 1)), mac.limits, mac.node.team)
     plan = mac.epilogue(bias)(mac.offset(product.offset(mac.zero_point), bias), mac.channels)
 
-    def step(activations: Array) -> Array:
+    def call(out: Array, rows: Array) -> Call:
+        return product.call(rows.reshape(1, -1, 1, depth), plan, out.reshape(1, -1, 1, mac.channels))
+
+    if not mac.node.attributes.get("transpose_a"):
+        made, dtype = mac.result, numpy_dtype(mac.result.dtype)
+        return Kernels(mac.node.team, made.shape, dtype, lambda _, out, activations: [call(out, activations)])
+
+    def step(activations: Array) -> tuple[Array, ...]:
         out = mac.empty()
-        rows = _rows(mac.node, activations, depth)
-        product.run(rows[None, :, None], plan, out.reshape(1, len(rows), 1, mac.channels))
-        return out
+        mac.node.team.run(call(out, _rows(mac.node, activations, depth)))
+        return (out,)
 
     return step
 
@@ -79,10 +87,10 @@ def _integer_step(mac: Mac, weights: Array, depth: int, bias: Array | None) -> S
 def _hybrid_step(mac: Mac, weights: Array, depth: int, bias: Array | None) -> Step:
     node, scales, asymmetric = mac.node, weight_scales(mac.node), is_asymmetric(mac.node)
 
-    def step(activations: Array) -> Array:
+    def step(activations: Array) -> tuple[Array, ...]:
         rows, row_scales = quantized_rows(_rows(node, activations, depth), is_asymmetric=asymmetric)
         total = matrix_product(rows, row_scales, weights, scales)
-        return activated(node, total if bias is None else total + bias).reshape(mac.result.shape)
+        return (activated(node, total if bias is None else total + bias).reshape(mac.result.shape),)
 
     return step
 
@@ -91,10 +99,10 @@ def _float_step(mac: Mac, weights: Array, depth: int, bias: Array | None) -> Ste
     node = mac.node
     alpha, beta = (np.float32(node.attributes.get(name, 1.0)) for name in ("alpha", "beta"))
 
-    def step(activations: Array) -> Array:
+    def step(activations: Array) -> tuple[Array, ...]:
         total = ordered_product(_rows(node, activations, depth), weights, node.team)
         total = total if alpha == 1 else total * alpha
         total = total if bias is None else total + (bias if beta == 1 else bias * beta)
-        return activated(node, total).reshape(mac.result.shape)
+        return (activated(node, total).reshape(mac.result.shape),)
 
     return step

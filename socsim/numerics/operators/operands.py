@@ -9,6 +9,7 @@ import numpy as np
 from socsim.errors import NumericsError
 from socsim.numerics import lookup
 from socsim.numerics.arrays import numpy_dtype
+from socsim.numerics.node import Kernels
 from socsim.numerics.tables import integer_bounds
 
 if TYPE_CHECKING:
@@ -63,19 +64,22 @@ def narrowed(formula: Callable[..., Array], node: Node, limits: tuple[int, int] 
     return evaluate
 
 
-def tabulated(node: Node, formula: Function) -> Run:
+def tabulated(node: Node, formula: Function) -> Kernels:
     """Return a run function that looks up a unary formula of 8- or 16-bit values."""
-    table = lookup.unary(numpy_dtype(node.input(0).dtype), formula, node.team)
-    return lambda values: (table(values),)
+    table = lookup.Table(numpy_dtype(node.input(0).dtype), formula, node.team)
+    return Kernels(node.team, node.input(0).shape, table.dtype, lambda _, out, x, *__: [table.call(out, x)])
 
 
 def tabulated_pairs(node: Node, formula: Function2) -> Run:
     """Return a run function of two operands: a table where both have 8 bits, else the formula itself."""
-    types = [numpy_dtype(node.input(i).dtype) for i in (0, 1)]
-    if all(t.itemsize == 1 for t in types):
-        table = lookup.binary(types[0], types[1], formula, node.team)
+    tensors = [node.input(i) for i in (0, 1)]
+    first, second = (numpy_dtype(t.dtype) for t in tensors)
+    if not first.itemsize == second.itemsize == 1:
+        return lambda a, b: (formula(a.astype(np.int64), b.astype(np.int64)),)
+    table = lookup.PairTable(first, second, formula, node.team)
+    if tensors[0].shape != tensors[1].shape:
         return lambda a, b: (table(a, b),)
-    return lambda a, b: (formula(a.astype(np.int64), b.astype(np.int64)),)
+    return Kernels(node.team, tensors[0].shape, table.dtype, lambda _, out, a, b: [table.call(out, a, b)])
 
 
 def clamped_float(node: Node) -> Function:

@@ -7,20 +7,19 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from socsim.errors import NumericsError
+from socsim.numerics.arrays import numpy_dtype
+from socsim.numerics.calls import Call, shared, span
 from socsim.numerics.jit import kernel
-from socsim.numerics.node import implements
+from socsim.numerics.node import Kernels, implements
 from socsim.numerics.operators.operands import clamped_float, is_quantized, same_quantization, unsupported
-from socsim.numerics.threads import shared
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     from socsim.numerics.arrays import Array
-    from socsim.numerics.node import Node, Run
-    from socsim.numerics.threads import SharedKernel
+    from socsim.numerics.calls import SharedKernel
+    from socsim.numerics.node import Node, Room, Run
 
 _BLOCK_TAPS = 1 << 20  # elements that a block reads, so that threads end together
-_SHARED_TAPS = 1 << 16  # from which threads gain more than they cost
+_LEAST_TAPS = 1 << 14  # of a block that a thread gains from
 
 
 def window_geometry(node: Node) -> Array:
@@ -58,65 +57,56 @@ def prepare_average_pool(node: Node) -> Run:
     if tensor.dtype.is_float:
         clamp = clamped_float(node)
         average = _by_rows(node, _averaged_real, geometry)
-        return lambda x: (clamp(average(x)),)
+        return lambda x: (clamp(average(x)[0]),)
     if not is_quantized(tensor):
         raise unsupported(node, tensor)
     same_quantization(node, tensor, node.outputs[0])
-    pooled = _by_rows(node, _averaged, geometry, node.activation_range(node.outputs[0]))
-    return lambda x: (pooled(x),)
+    return _by_rows(node, _averaged, geometry, node.activation_range(node.outputs[0]))
 
 
 @implements("MAX_POOL_2D")
 def prepare_max_pool(node: Node) -> Run:
     """Greatest element of the window."""
     tensor, geometry = node.input(0), window_geometry(node)
-    greatest = _by_rows(node, _greatest, geometry)
     if tensor.dtype.is_float:
-        clamp = clamped_float(node)
-        return lambda x: (clamp(greatest(x)),)
+        clamp, greatest = clamped_float(node), _by_rows(node, _greatest, geometry)
+        return lambda x: (clamp(greatest(x)[0]),)
     if is_quantized(tensor):
         same_quantization(node, tensor, node.outputs[0])
-        low, high = node.activation_range(node.outputs[0])
-        return lambda x: (np.clip(greatest(x), low, high),)
+        return _by_rows(node, _greatest_of, geometry, node.activation_range(node.outputs[0]))
     raise unsupported(node, tensor)
 
 
-def _by_rows(node: Node, pool: SharedKernel, *args: Any) -> Callable[[Array], Array]:
-    """Return a pool of images whose result rows threads share.
+def _by_rows(node: Node, pool: SharedKernel, *args: Any) -> Kernels:
+    """Return a pool of images, in the type of the operand, whose result rows threads share.
 
     Args:
         node: the operator.
         pool: writes a block of results [B, rows, columns, C] of images [B, H, W, C]; its arguments are the number
-            of the block, images, rows of a block, results and `args`.
+            of the block, images, blocks of an image, results and `args`.
         args: of the kernel.
     """
     shape, team = node.outputs[0].shape, node.team
     taps = node.attributes["kernel"][0] * node.attributes["kernel"][1]
     limit = max(_BLOCK_TAPS // max(shape[2] * shape[3] * taps, 1), 1)
-    rows = team.rows(shape[1], limit, is_shared=node.outputs[0].elements * taps >= _SHARED_TAPS)
-    blocks = shape[0] * -(-shape[1] // rows)
+    parts = team.parts(shape[1], limit, node.outputs[0].elements * taps // _LEAST_TAPS)
 
-    def run(x: Array) -> Array:
-        out = np.empty(shape, x.dtype)
-        team.run(pool, blocks, np.ascontiguousarray(x), rows, out, *args)
-        return out
+    def calls(_: Room, out: Array, x: Array) -> list[Call]:
+        return [Call(pool, shape[0] * parts, (x, parts, out, *args))]
 
-    return run
+    return Kernels(team, shape, numpy_dtype(node.input(0).dtype), calls)
 
 
 @kernel
-def _block(index: int, images: Array, rows: int, results: Array) -> tuple[Array, int, Array]:
+def _block(index: int, images: Array, parts: int, results: Array) -> tuple[Array, int, Array]:
     """Return the image of a block, its first result row, and its results."""
-    parts = -(-results.shape[1] // rows)
-    first = index % parts * rows
-    return images[index // parts], first, results[index // parts, first : first + rows]
+    first, last = span(index % parts, parts, results.shape[1])
+    return images[index // parts], first, results[index // parts, first:last]
 
 
 @shared
-def _averaged(
-    index: int, images: Array, rows_of_block: int, results: Array, geometry: Array, limits: tuple[int, int]
-) -> None:
-    x, first, out = _block(index, images, rows_of_block, results)
+def _averaged(index: int, images: Array, parts: int, results: Array, geometry: Array, limits: tuple[int, int]) -> None:
+    x, first, out = _block(index, images, parts, results)
     rows, columns, step_y, step_x, top, left = geometry
     sums = np.empty(out.shape[2], np.int32)
     for r in range(out.shape[0]):
@@ -138,8 +128,8 @@ def _averaged(
 
 
 @shared
-def _averaged_real(index: int, images: Array, rows_of_block: int, results: Array, geometry: Array) -> None:
-    x, first, out = _block(index, images, rows_of_block, results)
+def _averaged_real(index: int, images: Array, parts: int, results: Array, geometry: Array) -> None:
+    x, first, out = _block(index, images, parts, results)
     rows, columns, step_y, step_x, top, left = geometry
     for r in range(out.shape[0]):
         y = (first + r) * step_y - top
@@ -158,8 +148,23 @@ def _averaged_real(index: int, images: Array, rows_of_block: int, results: Array
 
 
 @shared
-def _greatest(index: int, images: Array, rows_of_block: int, results: Array, geometry: Array) -> None:
-    x, first, out = _block(index, images, rows_of_block, results)
+def _greatest_of(
+    index: int, images: Array, parts: int, results: Array, geometry: Array, limits: tuple[int, int]
+) -> None:
+    _maxima(index, images, parts, results, geometry)
+    out = _block(index, images, parts, results)[2].reshape(-1)
+    for i in range(out.size):
+        out[i] = min(max(np.int64(out[i]), limits[0]), limits[1])
+
+
+@shared
+def _greatest(index: int, images: Array, parts: int, results: Array, geometry: Array) -> None:
+    _maxima(index, images, parts, results, geometry)
+
+
+@kernel
+def _maxima(index: int, images: Array, parts: int, results: Array, geometry: Array) -> None:
+    x, first, out = _block(index, images, parts, results)
     rows, columns, step_y, step_x, top, left = geometry
     for r in range(out.shape[0]):
         y = (first + r) * step_y - top

@@ -54,8 +54,8 @@ class Gate:
 def prepare_lstm(node: Node) -> Run:
     """A sequence through an LSTM; state and cell stay from one inference to the next."""
     _check(node)
-    sigmoid = lookup.unary(_INT16, _sigmoid(node))
-    tanh = lookup.unary(_INT16, _tanh(node, 3))
+    sigmoid = lookup.Table(_INT16, _sigmoid(node))
+    tanh = lookup.Table(_INT16, _tanh(node, 3))
     gates = [_gate(node, i, tanh if i == 2 else sigmoid) for i in range(4)]
     step = _Step(node, gates)
     names = [f"state {node.op.inputs[i]} of {node.graph.name}" for i in (_STATE, _CELL)]
@@ -145,7 +145,7 @@ class _Step:
             msg = f"{node.where}: the cell state's scale is {cell_scale:g}; powers of two of -15 to -9 are allowed"
             raise NumericsError(msg)
         self._shift = power
-        self._squash = lookup.unary(_INT16, _tanh(node, 15 + power))
+        self._squash = lookup.Table(_INT16, _tanh(node, 15 + power))
         hidden = node.graph.tensors[node.attributes["intermediates"][4]]
         self._hidden_scaling = scaling(node, np.float32(2.0**-30) / scale32(node, hidden))
         self._hidden_zero = node.zero_point(hidden)

@@ -11,9 +11,10 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from socsim.errors import NumericsError
+from socsim.numerics.calls import Call, shared, span
 from socsim.numerics.fixed_point import quantize_multiplier
 from socsim.numerics.jit import kernel
-from socsim.numerics.node import implements, implements_for
+from socsim.numerics.node import Kernels, implements, implements_for
 from socsim.numerics.operators.operands import (
     is_quantized,
     narrowed,
@@ -22,14 +23,14 @@ from socsim.numerics.operators.operands import (
     scale32,
     unsupported,
 )
-from socsim.numerics.scaling import Scaling, scaling_of, wrapped
-from socsim.numerics.tables import rounded, to_int32
+from socsim.numerics.scaling import Scaling, scaled, scaling_of, wrapped
+from socsim.numerics.tables import integer_bounds, rounded, to_int32
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from socsim.numerics.arrays import Array
-    from socsim.numerics.node import Node, Run
+    from socsim.numerics.node import Node, Room, Run
 
     Reduction = Callable[..., Array]
 
@@ -39,6 +40,8 @@ _PLAIN: dict[str, Reduction] = {
     "REDUCE_MAX": np.max,
     "REDUCE_MIN": np.min,
 }
+_LEAST_ELEMENTS = 1 << 15  # that a part of a sum adds for a thread to gain from it
+
 _SUMS: dict[str, Reduction] = {"MEAN": np.mean, "REDUCE_PROD": np.prod, "SUM": np.sum}
 
 
@@ -84,8 +87,49 @@ def _scaled_sum(node: Node) -> Run:
     count = prod(tensor.shape[a] for a in axes)
     multiplier = _scaling(node, count)
     offset, zero = count * node.zero_point(tensor), node.zero_point(result)
+    if count and _are_neighbours(axes):
+        return _neighbours_sum(node, axes, multiplier, (offset, zero, *integer_bounds(output_dtype(node))))
     formula = narrowed(lambda total: multiplier.apply(wrapped(total - offset)) + zero, node)
     return lambda x, *_: (formula(integer_sums(x, axes)).reshape(result.shape),)
+
+
+def _neighbours_sum(node: Node, axes: tuple[int, ...], multiplier: Scaling, numbers: tuple[int, ...]) -> Kernels:
+    """Return the scaled sum over axes that lie side by side; `numbers` are what `_scale_sums` takes."""
+    shape, dtype, packed = node.input(0).shape, output_dtype(node), multiplier.packed
+    outer, inner = prod(shape[: min(axes)]), prod(shape[max(axes) + 1 :])
+    parts = node.team.parts(inner, max(inner, 1), prod(shape) // _LEAST_ELEMENTS)
+
+    def calls(_: Room, out: Array, x: Array, *__: Array) -> list[Call]:
+        args = (x.reshape(outer, -1, inner), packed, numbers, parts, out.reshape(outer, inner))
+        return [Call(_scale_sums, outer * parts, args)]
+
+    return Kernels(node.team, node.outputs[0].shape, dtype, calls)
+
+
+@shared
+def _scale_sums(
+    index: int, blocks: Array, multiplier: Array, numbers: tuple[int, int, int, int], parts: int, out: Array
+) -> None:
+    """Write one part of the scaled sums of integers.
+
+    Args:
+        index: of the part: by row of the result, part of its columns.
+        blocks: [outer, n, inner].
+        multiplier: a packed `Scaling`.
+        numbers: subtracted from a sum, zero point of the result, its limits.
+        parts: of a row.
+        out: [outer, inner], written.
+    """
+    offset, zero, low, high = numbers
+    first, last = span(index % parts, parts, out.shape[1])
+    sums, target = np.zeros(last - first, np.int64), out[index // parts, first:last]
+    for r in range(blocks.shape[1]):
+        row = blocks[index // parts, r, first:last]
+        for c in range(sums.size):
+            sums[c] += np.int64(row[c])
+    for c in range(sums.size):
+        value = scaled(np.int32(sums[c] - offset), multiplier) + zero
+        target[c] = min(max(value, low), high)
 
 
 @implements_for("ruy", "SUM")
@@ -109,11 +153,17 @@ def prepare_real_sum(node: Node) -> Run | None:
     return lambda x, *_: (finish(integer_sums(x, axes)).reshape(result.shape),)
 
 
+def _are_neighbours(axes: tuple[int, ...]) -> bool:
+    """Whether axes lie side by side, so that what is summed is the middle one of three."""
+    first = min(axes, default=0)
+    return sorted(axes) == list(range(first, first + len(axes))) and first >= 0
+
+
 def integer_sums(values: Array, axes: tuple[int, ...]) -> Array:
     """Return int64 sums of integers over axes, which the result lacks."""
     kept = [i for i in range(values.ndim) if i not in axes]
     first = min(axes, default=0)
-    if sorted(axes) != list(range(first, first + len(axes))) or not values.size:
+    if not _are_neighbours(axes) or not values.size:
         return np.asarray(np.sum(values, axis=axes, dtype=np.int64))
     outer, inner = prod(values.shape[:first]), prod(values.shape[first + len(axes) :])
     blocks = np.ascontiguousarray(values).reshape(outer, -1, inner)

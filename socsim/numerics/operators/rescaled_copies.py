@@ -54,4 +54,4 @@ def _copy(node: Node, tensor: Tensor) -> Copy:
         real = rounded(q.astype(np.float32) * ratio + bias)
         return np.clip(real.astype(np.int64) + zero_out, 0, 255).astype(np.uint8)
 
-    return lookup.unary(numpy_dtype(tensor.dtype), formula)
+    return lookup.Table(numpy_dtype(tensor.dtype), formula)

@@ -65,7 +65,7 @@ def prepare_conversion(node: Node) -> Run | None:
 
     def table(rounding: Scaling) -> Callable[[Array], Array]:
         formula = narrowed(lambda q: rounding.apply(q - zero) + offset, node)
-        return lookup.unary(numpy_dtype(source.dtype), formula)
+        return lookup.Table(numpy_dtype(source.dtype), formula)
 
     in_vectors, left_over = (table(r) for r in _roundings(node.scale(source) / node.scale(result)))
 

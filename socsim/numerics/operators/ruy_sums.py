@@ -62,7 +62,7 @@ def prepare_sum(node: Node) -> Run | None:
 
 def _table(node: Node, rule: ScaledSum) -> Function2:
     dtype = numpy_dtype(node.input(0).dtype)
-    return lookup.binary(dtype, dtype, narrowed(rule.total, node, rule.limits))
+    return lookup.PairTable(dtype, dtype, narrowed(rule.total, node, rule.limits))
 
 
 def _fast_runs(a: tuple[int, ...], b: tuple[int, ...]) -> tuple[int, bool]:

@@ -8,25 +8,25 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from socsim.errors import NumericsError
+from socsim.numerics.calls import Call, shared, span
 from socsim.numerics.convolution import Convolution
 from socsim.numerics.jit import kernel
 from socsim.numerics.mac import Family, Mac, activated, bind, channels_last, check_types, image_shape, on_images
-from socsim.numerics.node import implements
+from socsim.numerics.node import Kernels, implements
 from socsim.numerics.ordered import ordered_product
 from socsim.numerics.requantize import requantize, unscaled
-from socsim.numerics.threads import shared
 from socsim.numerics.windows import Window
 
 if TYPE_CHECKING:
     from socsim.numerics.arrays import Array
     from socsim.numerics.mac import Step
-    from socsim.numerics.node import Node, Run
+    from socsim.numerics.node import Node, Room, Run
     from socsim.numerics.requantize import Plan
     from socsim.numerics.windows import Geometry
 
 _BLOCK_ELEMENTS = 1 << 16  # accumulators that stay in the cache between the two passes
 
-_SHARED_ELEMENTS = 1 << 14  # of a result, from which threads gain more than they cost
+_LEAST_ELEMENTS = 1 << 12  # of the results of a block that a thread gains from
 
 
 @implements("TRANSPOSE_CONV")
@@ -57,7 +57,7 @@ def _check_weights(node: Node, window: Window, image: tuple[int, ...], result: t
         raise NumericsError(msg)
 
 
-def _integer_step(mac: Mac, window: Window, weights: list[Array], bias: Array | None) -> Step:
+def _integer_step(mac: Mac, window: Window, weights: list[Array], bias: Array | None) -> Kernels:
     channels, wide = mac.channels, np.int64 if mac.is_wide else np.int32
     zero_points = np.broadcast_to(mac.weight_zero_points(), (channels,))
     centred = [w - z for w, z in zip(weights, np.split(zero_points, len(weights)), strict=True)]
@@ -68,22 +68,20 @@ def _integer_step(mac: Mac, window: Window, weights: list[Array], bias: Array | 
     plan = mac.epilogue(bias)(mac.offset(np.zeros(channels, np.int64), bias), channels)
     shape, dtype = image_shape(mac.node, mac.result), mac.empty().dtype
     width = shape[2] * channels
-    rows = team.rows(shape[1], max(_BLOCK_ELEMENTS // width, 1), is_shared=shape[1] * width >= _SHARED_ELEMENTS)
-    blocks = shape[0] * -(-shape[1] // rows)
+    parts = team.parts(shape[1], max(_BLOCK_ELEMENTS // width, 1), shape[1] * width // _LEAST_ELEMENTS)
 
-    def step(image: Array) -> Array:
-        out, products = np.empty(shape, dtype), np.empty((*image.shape[:3], kernels.shape[3]), wide)
-        spread.run(np.ascontiguousarray(image), as_they_are, products)
+    def calls(room: Room, out: Array, image: Array) -> list[Call]:
+        products = room((*image.shape[:3], kernels.shape[3]), wide)
         spreads = products.reshape(*image.shape[:3], len(centred), *window.kernel, -1)
-        team.run(_collect_block, blocks, spreads, window.geometry, window.pads[:2], rows, plan, out)
-        return out
+        args = (spreads, window.geometry, window.pads[:2], parts, plan, out)
+        return [spread.call(image, as_they_are, products), Call(_collect_block, shape[0] * parts, args)]
 
-    return step
+    return Kernels(team, shape, dtype, calls)
 
 
 @shared
 def _collect_block(
-    index: int, spreads: Array, geometry: Geometry, pads: tuple[int, int], rows: int, plan: Plan, out: Array
+    index: int, spreads: Array, geometry: Geometry, pads: tuple[int, int], parts: int, plan: Plan, out: Array
 ) -> None:
     """Compute a block of result rows of one image.
 
@@ -93,18 +91,17 @@ def _collect_block(
             window that it spreads over.
         geometry: see `Window.geometry`.
         pads: rows and columns that are cut from the top and the left.
-        rows: of a block.
+        parts: blocks of an image.
         plan: scales sums.
         out: [B, rows, columns, C], written.
     """
-    parts, channels, share = -(-out.shape[1] // rows), out.shape[3], spreads.shape[6]
-    number, first = index // parts, index % parts * rows
-    count = min(rows, out.shape[1] - first)
-    sums = np.empty((count, out.shape[2], channels), spreads.dtype)
+    channels, share = out.shape[3], spreads.shape[6]
+    number, (first, last) = index // parts, span(index % parts, parts, out.shape[1])
+    sums = np.empty((last - first, out.shape[2], channels), spreads.dtype)
     for group in range(spreads.shape[3]):
         target = sums[:, :, group * share : (group + 1) * share]
         _collect(spreads[number, :, :, group], geometry, (pads[0] + first, pads[1]), target)
-    requantize(sums.reshape(-1, channels), plan, 0, out[number, first : first + count].reshape(-1, channels))
+    requantize(sums.reshape(-1, channels), plan, 0, out[number, first:last].reshape(-1, channels))
 
 
 @kernel
@@ -139,7 +136,7 @@ def _float_step(mac: Mac, window: Window, weights: list[Array], bias: Array | No
     matrices = [w.reshape(-1, w.shape[3]) for w in turned]
     dense = replace(window, strides=(1, 1))
 
-    def step(image: Array) -> Array:
+    def step(image: Array) -> tuple[Array, ...]:
         stretched = _stretched(image, window, shape)
         taps = [dense.tap(stretched, tap, shape[1:3]) for tap in window.taps()]
         shares = zip(*(np.split(tap, len(weights), axis=3) for tap in taps), strict=True)
@@ -148,7 +145,7 @@ def _float_step(mac: Mac, window: Window, weights: list[Array], bias: Array | No
             for share, m in zip(shares, matrices, strict=True)
         ]
         total = np.concatenate(parts, axis=3)
-        return activated(mac.node, total if bias is None else total + bias)
+        return (activated(mac.node, total if bias is None else total + bias),)
 
     return step
 

@@ -34,6 +34,7 @@ def as_measured(workload: str, runtime: str, request: Request = AS_NAMED) -> tup
     network, _ = found
     if isinstance(network, StoredNetwork):
         return name, AS_NAMED  # the very file was measured; the shape in the table is its own
+    request = replace(request, shape=_shapes().get((workload, runtime), request.shape))
     if network.decodes and runtime in _undecoded():
         request = replace(request, decoded=False)
     return name, request
@@ -46,6 +47,12 @@ def _read() -> Any:
 @cache
 def _stands_for() -> Mapping[tuple[str, str], str]:
     return MappingProxyType({(e["workload"], r): e["network"] for e in _read()["stands_for"] for r in e["runtimes"]})
+
+
+@cache
+def _shapes() -> Mapping[tuple[str, str], tuple[int, ...]]:
+    """Return the input shapes of what ran, where its description says another."""
+    return MappingProxyType({(e["workload"], r): tuple(e["shape"]) for e in _read()["shapes"] for r in e["runtimes"]})
 
 
 @cache

@@ -1,0 +1,320 @@
+"""What a calibration changes in the times that cost models give: a few factors and additions with a physical meaning.
+
+Cost models say how times compare; measurements say how far a chip's software stays behind. The same parameters are
+fitted for every runtime: each is a factor on the time of a class of kernels, on the time at the unit's ports, on
+what more cores gain, or a time for each operator or inference. They change no plan, no bytes and no tiles.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from math import exp, log
+from typing import TYPE_CHECKING, Literal
+
+from socsim.cost.families import DEPTHWISE_FAMILIES, MAC_FAMILIES, VECTOR_FAMILIES
+from socsim.errors import UsageError
+from socsim.quantities import PS_PER_S
+from socsim.soc.calibrations import group_of, measured_group, pool_of
+from socsim.soc.schema import CpuCluster
+
+if TYPE_CHECKING:
+    from collections.abc import Collection, Mapping
+    from pathlib import Path
+
+    from socsim.cost.families import KernelClass
+    from socsim.soc.calibrations import CalibratedGroup
+    from socsim.soc.platform import Platform
+    from socsim.soc.runtimes import Runtime
+
+Effect = Literal["compute", "ports", "cores", "setup", "operator", "inference"]
+
+_US = PS_PER_S // 1_000_000
+_WIDTHS = frozenset({"int8", "wide", "float"})
+_ALL_FAMILIES = MAC_FAMILIES | DEPTHWISE_FAMILIES | VECTOR_FAMILIES
+
+
+@dataclass(frozen=True, slots=True)
+class Parameter:
+    """One thing that a calibration may say of a unit with its runtime; it is fitted in logarithms but for `cores`.
+
+    Args:
+        name: its name in files.
+        effect: compute: factor on the compute time of some classes; ports: factor on the time that bytes need at
+            the unit's ports; cores: compute time grows by cores ** value; setup: factor on the time to set kernels
+            up and on barriers; operator, inference: microseconds of the host for each operator and for each run, in
+            place of what the runtime's file says.
+        meaning: in words.
+        prior: value before any measurement.
+        spread: standard deviation of that belief, in the parameter's own scale (logarithms but for `cores`).
+        of_group: standard deviation among groups of one pool; 0 for what groups of a pool share.
+        low, high: bounds of the value.
+        families: classes that it holds for.
+        widths: types that it holds for.
+        at_home: whether it holds for kernels on the unit that the network was sent to, or on others.
+    """
+
+    name: str
+    effect: Effect
+    meaning: str
+    prior: float
+    spread: float
+    of_group: float = 0.0
+    low: float = 0.05
+    high: float = 50.0
+    families: frozenset[str] = _ALL_FAMILIES
+    widths: frozenset[str] = _WIDTHS
+    at_home: bool = True
+
+    @property
+    def is_logarithmic(self) -> bool:
+        """Whether it is fitted by its logarithm."""
+        return self.effect != "cores"
+
+    @property
+    def start(self) -> float:
+        """The prior in the scale of the fit."""
+        return log(self.prior) if self.is_logarithmic else self.prior
+
+    def holds(self, kernel: KernelClass) -> bool:
+        """Whether it concerns a class of kernels."""
+        return kernel.at_home == self.at_home and kernel.family in self.families and kernel.width in self.widths
+
+    def value(self, fitted: float) -> float:
+        """Return its value for a number in the scale of the fit."""
+        return exp(fitted) if self.is_logarithmic else fitted
+
+
+def _compute(name: str, meaning: str, families: Collection[str], **more: object) -> Parameter:
+    values: dict[str, object] = {"prior": 1.2, "spread": 0.7, "families": frozenset(families)}
+    return Parameter(name, "compute", f"compute time of {meaning}, relative to the cost model's", **(values | more))  # type: ignore[arg-type]
+
+
+def _shared(name: str, meaning: str, families: Collection[str], group: float, **more: object) -> Parameter:
+    """Return a factor over several families: what a group has of its own beside what its pool says of each."""
+    return _compute(name, meaning, families, prior=1.0, spread=0.5, of_group=group, **more)
+
+
+_ELSEWHERE_FAMILIES = DEPTHWISE_FAMILIES | VECTOR_FAMILIES
+_INT8, _FLOAT, _WIDE = frozenset({"int8"}), frozenset({"float"}), frozenset({"wide"})
+
+_DENSE = _shared("dense", "all dense products", MAC_FAMILIES, 0.4)
+_VECTOR = _shared("vector", "all else", _ELSEWHERE_FAMILIES, 0.4)
+_OPERATOR = Parameter(
+    "operator", "operator", "microseconds for each operator", 2.0, 1.0, of_group=0.7, low=0.001, high=5_000.0
+)
+_INFERENCE = Parameter(
+    "inference", "inference", "microseconds for each run", 40.0, 1.5, of_group=0.8, low=0.001, high=50_000.0
+)
+_CORES = Parameter(
+    "cores",
+    "cores",
+    "what more cores lose: compute time times cores ** value",
+    0.1,
+    0.3,
+    of_group=0.2,
+    low=-0.3,
+    high=1.0,
+)
+_PORTS = Parameter(
+    "ports",
+    "ports",
+    "time at the unit's ports, relative to the platform file's",
+    1.1,
+    0.35,
+    of_group=0.3,
+    low=0.3,
+    high=10.0,
+)
+_SETUP = Parameter("setup", "setup", "time to set kernels up and of barriers between cores", 1.0, 0.7, low=0.001)
+_ELSEWHERE = Parameter(
+    "elsewhere", "compute", "compute time of what another unit runs, relative to the cost model's", 1.2, 0.7,
+    of_group=0.4, at_home=False,
+)  # fmt: skip
+
+_BY_FAMILY = (
+    _compute("conv3x3", "dense 3 x 3 convolutions of stride 1", {"conv3x3"}),
+    _compute("conv", "other dense windows", {"conv", "grouped"}),
+    _compute("grouped", "grouped convolutions", {"grouped"}, prior=1.0),
+    _compute("pointwise", "1 x 1 convolutions", {"pointwise"}),
+    _compute("matmul", "matrix products", {"matmul"}),
+    _compute("matvec", "matrix-vector products", {"matvec"}),
+    _compute("depthwise", "depthwise convolutions", DEPTHWISE_FAMILIES),
+    _compute("depthwise_large", "depthwise windows above 3 x 3", {"depthwise_large"}, prior=1.0),
+    _compute("pool", "pools and reductions", {"pool"}),
+    _compute("function", "sigmoid, swish and their like", {"function"}),
+    _compute("softmax", "softmax", {"softmax"}),
+    _compute("normalisation", "normalisation", {"normalisation"}),
+    _compute("arithmetic", "operations on elements", {"arithmetic"}),
+    _compute("movement", "copies", {"movement"}),
+    _compute("resize", "resizing", {"resize"}),
+)
+
+_CPU = (
+    _DENSE, _VECTOR, _CORES, _OPERATOR,
+    _shared("int8_dense", "dense products of 8 bits", MAC_FAMILIES, 0.4, widths=_INT8),
+    _PORTS,
+    _SETUP,
+    *_BY_FAMILY,
+    _shared("int8_conv3x3", "dense 3 x 3 convolutions of 8 bits", {"conv3x3"}, 0.0, widths=_INT8),
+    _shared("int8_vector", "all but dense products in 8 bits", _ELSEWHERE_FAMILIES, 0.0, widths=_INT8),
+    replace(_ELSEWHERE, of_group=0.0),
+)  # fmt: skip
+_ACCELERATOR = (
+    _DENSE, _VECTOR, _INFERENCE, _OPERATOR,
+    _shared("float_dense", "dense products of floats", MAC_FAMILIES, 0.4, widths=_FLOAT),
+    _ELSEWHERE,
+    _SETUP,
+    *_BY_FAMILY,
+    _shared("wide_dense", "dense products of 16 bits", MAC_FAMILIES, 0.0, widths=_WIDE),
+    _shared("wide_vector", "all but dense products, not in 8 bits", _ELSEWHERE_FAMILIES, 0.0, widths=_WIDE | _FLOAT),
+    replace(_PORTS, of_group=0.0),
+)  # fmt: skip
+
+
+_LEAST = {"operator": 0.05, "inference": 1.0}
+"""Microseconds from which on a fit starts where a runtime's file says less."""
+
+
+def parameters(kind: str, runtime: Runtime | None = None) -> tuple[Parameter, ...]:
+    """Return what a calibration fits for a kind of unit; what groups may have of their own comes first, by weight.
+
+    Args:
+        kind: of unit.
+        runtime: its file says where the host's times start; None: general values.
+    """
+    found = _CPU if kind == "cpu" else _ACCELERATOR
+    return found if runtime is None else tuple(_informed(parameter, runtime) for parameter in found)
+
+
+def _informed(parameter: Parameter, runtime: Runtime) -> Parameter:
+    own = {"operator": runtime.per_operator.value, "inference": runtime.submit.value}
+    if parameter.name not in own:
+        return parameter
+    return replace(parameter, prior=max(own[parameter.name] / _US, _LEAST[parameter.name]))
+
+
+@dataclass(frozen=True)
+class Correction:
+    """Fitted values for the runs of a unit with its runtime.
+
+    Args:
+        kind: kind of the unit that networks are sent to.
+        values: by parameter name; what is absent changes nothing.
+        origin: where the values come from, for readers.
+        is_own: whether they were fitted to measurements of this platform, unit and runtime.
+        error: mean error of predictions for networks that were left out of the fit; None where unknown.
+        workloads: networks that it was fitted to.
+    """
+
+    kind: str
+    values: tuple[tuple[str, float], ...]
+    origin: str
+    is_own: bool
+    error: float | None = None
+    workloads: int = 0
+
+    @classmethod
+    def of(cls, kind: str, values: Mapping[str, float], origin: str, **more: object) -> Correction:
+        """Return a correction; the order of values does not matter."""
+        return cls(kind, tuple(sorted(values.items())), origin, **({"is_own": False} | more))  # type: ignore[arg-type]
+
+    def compute(self, kernel: KernelClass, cores: int) -> float:
+        """Return the factor on the compute time of a class of kernels."""
+        factor = 1.0
+        for parameter, value in self._found("compute"):
+            if parameter.holds(kernel):
+                factor *= value
+        for _, value in self._found("cores"):
+            factor *= cores**value if kernel.at_home else 1.0
+        return factor
+
+    def operator_ps(self, own: int) -> int:
+        """Return the host's time for each operator, in place of what the runtime's file says."""
+        return next((round(value * _US) for _, value in self._found("operator")), own)
+
+    def inference_ps(self, own: int) -> int:
+        """Return the host's time for each run, in place of what the runtime's file says."""
+        return next((round(value * _US) for _, value in self._found("inference")), own)
+
+    @property
+    def setup(self) -> float:
+        """Factor on the time to set kernels up and on barriers between cores."""
+        return next((value for _, value in self._found("setup")), 1.0)
+
+    @property
+    def ports(self) -> float:
+        """Factor on the time that bytes need at the unit's ports."""
+        return next((value for _, value in self._found("ports")), 1.0)
+
+    def _found(self, effect: Effect) -> list[tuple[Parameter, float]]:
+        given = dict(self.values)
+        return [(p, given[p.name]) for p in parameters(self.kind) if p.effect == effect and p.name in given]
+
+
+def correction_for(
+    platform: Platform, kind: str, cluster: str | None, runtime: Runtime, file: Path | None = None
+) -> Correction | None:
+    """Return what measurements say of runs on a unit: of this chip, else of others with the same runtime.
+
+    Args:
+        platform: where the network runs.
+        kind: kind of the unit that it is sent to.
+        cluster: CPU cluster by its name.
+        runtime: the software.
+        file: a calibration to use in place of the platform's own.
+
+    Raises:
+        UsageError: the file holds no fit of that unit and runtime.
+        PlatformError: it has faults.
+    """
+    group = group_of(platform, kind, cluster, runtime, file)
+    if group is None and file is not None:
+        msg = f"{file}: holds no fit of a {kind} with {runtime.name!r}; run socsim calibrate for it"
+        raise UsageError(msg)
+    return _of_group(group, platform.name) if group else _of_pool(kind, runtime, design_of(platform, kind, cluster))
+
+
+def correction_of_row(
+    platform: Platform, words: tuple[str, str, str], kind: str, runtime: Runtime
+) -> Correction | None:
+    """Return what measurements say of the group of a measurement, else of its nearest relative.
+
+    Args:
+        platform: where it was measured.
+        words: unit, cluster and runtime as the table names them.
+        kind: kind of the unit that the network is sent to.
+        runtime: the software.
+    """
+    group = measured_group(platform, *words)
+    if group is not None and group.kind == kind:
+        return _of_group(group, platform.name)
+    return correction_for(platform, kind, words[1] or None, runtime)
+
+
+def _of_group(group: CalibratedGroup, platform: str) -> Correction:
+    where = f"{platform} {group.unit}{' ' + group.cluster if group.cluster else ''}, {group.runtime}"
+    return Correction.of(
+        group.kind, group.values, f"{group.targets} figures of {group.workloads} networks on {where}",
+        is_own=True, error=group.error, workloads=group.workloads,
+    )  # fmt: skip
+
+
+def _of_pool(kind: str, runtime: Runtime, design: str) -> Correction | None:
+    pool = pool_of(kind, runtime)
+    if pool is None:
+        return None
+    return Correction.of(kind, pool.for_design(design), f"{pool.groups} groups of other chips with {pool.runtime}")
+
+
+def design_of(platform: Platform, kind: str, cluster: str | None) -> str:
+    """Return the path of the design of the unit of a kind that a platform prefers; empty where it gives none.
+
+    Args:
+        platform: the SoC.
+        kind: kind of unit.
+        cluster: CPU cluster by its name; any where there is none of that name.
+    """
+    names = dict.fromkeys((*platform.file.preference, *platform.units))
+    found = [unit for unit in map(platform.unit, names) if unit.kind == kind]
+    named = [unit for unit in found if isinstance(unit, CpuCluster) and unit.cluster == cluster]
+    return next((unit.ip for unit in (*named, *found) if unit.ip), "")
