@@ -194,7 +194,7 @@ def _corrected(plan: Plan, costs: Sequence[Cost], jobs: Sequence[Job], correctio
 def _host_times(job: Job, cost: Cost, runtime: Runtime, overhead: Overhead, correction: Correction) -> Job:
     """Return a job with the host's times, set-up and barriers as a calibration has them."""
     set_up, barriers = (cost.work.setup_ps, cost.work.sync_ps) if cost.work else (0, 0)
-    each = correction.operator_ps(runtime.per_operator.value) * overhead.kernels
+    each = correction.operator_ps(runtime.per_operator.value, job.hz) * overhead.kernels
     once = correction.inference_ps(runtime.submit.value) * overhead.is_submitted
     return replace(
         job,

@@ -233,6 +233,14 @@ class Energy(Quantity):
     units: ClassVar = {"aJ": 1, "fJ": 10**3, "pJ": 10**6, "nJ": 10**9}
 
 
+class Area(Quantity):
+    """Area on a die, in whole square micrometres."""
+
+    __slots__ = ()
+    noun, example, base = "area", "2.5 mm2", "um2"
+    units: ClassVar = {"um2": 1, "mm2": 10**6}
+
+
 class EnergyPerByte(Quantity):
     """Attojoules for each byte moved."""
 

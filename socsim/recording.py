@@ -301,7 +301,8 @@ class _Recorder:
         at_home = self.plan.platform.unit(task.unit).kind == correction.kind
         kind = kernel_class(self.costs[task.position].kernel, at_home=at_home)
         factor, host = correction.compute(kind, self.plan.cores[task.unit]), self.plan.runtimes[task.unit]
-        each = correction.operator_ps(host.per_operator.value) if at_home else host.per_operator.value
+        own, hz = host.per_operator.value, self.plan.platform.unit_hz(task.unit)
+        each = correction.operator_ps(own, hz) if at_home else own
         ports = f", time at the port x {correction.ports:.3g}" if at_home and correction.ports != 1 else ""
         return (
             f"calibration ({correction.origin}): compute x {factor:.3g} as {kind.family} in {kind.width}{ports}, "

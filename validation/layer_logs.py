@@ -133,12 +133,14 @@ def _line(name: str, log: Log, layer: str, rows: dict[str, dict[str, str]]) -> L
 def run_layer(log: Log, layer: str, shape: str, dtype: DType) -> RunRecord:
     """Run a layer as the log's toolkit does: on the NPU, or on one core of the CPU where the log says so."""
     if log.platform == "stm32n657":
-        return ss.run(neural_art_graph(layer, shape), log.soc, unit="npu", runtime=log.runtime).record
+        return ss.run(
+            neural_art_graph(layer, shape), log.soc, unit="npu", runtime=log.runtime, calibration="none"
+        ).record
     kind = layer.split()[1]
     graph = rknn_graph(kind, shape, dtype)
     if kind.endswith("(CPU)") or kind == "Transpose":
-        return ss.run(graph, log.soc, unit="cpu", cluster="big", cores=1, runtime="rknn-cpu").record
-    return ss.run(graph, log.soc, unit="npu", cores=1, runtime=log.runtime).record
+        return ss.run(graph, log.soc, unit="cpu", cluster="big", cores=1, runtime="rknn-cpu", calibration="none").record
+    return ss.run(graph, log.soc, unit="npu", cores=1, runtime=log.runtime, calibration="none").record
 
 
 @dataclass(frozen=True)

@@ -129,7 +129,7 @@ def report(found: Findings) -> str:
         "## Same design, another chip",
         "",
         "What one chip's measurements say of another with the same design of unit, none of whose figures was used "
-        "(column \"relatives\"):",
+        '(column "relatives"):',
         "",
         *_table(("fitted on", "predicted", "unit", "networks", "error"), _relatives(crossed)),
         "",
@@ -231,7 +231,9 @@ def _by_unit(counted: Sequence[CrossedGroup], ax: Axes) -> Axes:
 
 
 def _by_network(counted: Sequence[CrossedGroup], ax: Axes) -> Axes:
-    rows = [(name, float(error.strip("%+"))) for name, groups, error, _ in _networks(counted) if int(groups) >= 3][:_WORST]
+    rows = [(name, float(error.strip("%+"))) for name, groups, error, _ in _networks(counted) if int(groups) >= 3][
+        :_WORST
+    ]
     ax.barh([name for name, _ in rows][::-1], [error for _, error in rows][::-1], color="#0072B2")
     ax.tick_params(axis="y", labelsize=6)
     ax.set(xlabel="median error over groups, %")

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from socsim.cost.corrections import host_scale
 from socsim.cost.families import kernel_class
 from socsim.costing import overheads
 from socsim.quantities import PS_PER_S
@@ -41,7 +42,8 @@ class Anatomy:
         compute_ps: compute time of each step.
         port_ps: time that its bytes need at the unit's own port.
         shared_ps: time that they need at links and memories.
-        operators: kernels that the host hands over one by one to the unit that the network was sent to.
+        operators: kernels that the host hands over one by one to the unit that the network was sent to; of a CPU, times
+            what its clock makes of a microsecond at 1 GHz.
         submissions: runs of consecutive ones among them.
         setup_ps: time to set those up, and of barriers between cores.
         fixed_ps: host's and set-up times elsewhere, and hand-over between units.
@@ -82,7 +84,8 @@ def anatomy(prepared: Prepared, kind: str) -> Anatomy:
     known: dict[KernelClass, int] = {}
     step_class, steps = [], []
     totals = np.zeros(len(TOTALS))
-    operators = submissions = setup = fixed = 0
+    operators = 0.0
+    submissions = setup = fixed = 0
     cores = 1
     for job, cost, overhead in zip(prepared.jobs("analytic"), prepared.costs, overheads(prepared.plan), strict=True):
         at_home = platform.unit(job.unit).kind == kind
@@ -92,7 +95,7 @@ def anatomy(prepared: Prepared, kind: str) -> Anatomy:
         setup += own
         if at_home:
             cores = max(cores, prepared.plan.cores[job.unit])
-            operators += overhead.kernels
+            operators += overhead.kernels * host_scale(kind, job.hz)
             submissions += overhead.is_submitted
             runtime = prepared.plan.runtimes[job.unit]
             fixed -= runtime.per_operator.value * overhead.kernels + runtime.submit.value * overhead.is_submitted

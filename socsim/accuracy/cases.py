@@ -126,9 +126,14 @@ def _reason(row: Measurement) -> str | None:
         return "peak memory of a process is not predicted"
     if row.batch is None:
         return "the source does not say how many inferences go together"
-    if row.platform_file is None and row.platform not in platform_names():
+    if row.platform_file is None and row.platform not in _shipped():
         return undescribed().platforms.get(row.platform, "no platform file")
     return None if row.model_file or is_in_zoo(row.workload) else undescribed().workloads.get(row.workload)
+
+
+@cache
+def _shipped() -> frozenset[str]:
+    return frozenset(platform_names())
 
 
 def platform_of(name: str) -> Platform | str:

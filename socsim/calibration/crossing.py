@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from socsim.calibration.joint_fit import Pool
-from socsim.calibration.relatives import expected, nearest
+from socsim.calibration.relatives import believed, expected, nearest
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -70,5 +70,6 @@ def carried_over(pool: Pool, whole: JointFit) -> list[Reals]:
             if platforms[index] == platform:
                 fitted = fit.shared.copy()
                 fitted[pool.free] += nearest(known, group.design) if known else 0.0
+                fitted = believed(fitted, pool.neutral, len({platforms[i] for i in others}))
                 predicted[index] = group.times(fitted)[0]
     return predicted

@@ -56,7 +56,7 @@ def platform_text(platform: str, fits: Sequence[GroupFit], origin: Origin) -> st
         "schema: socsim.calibration/1",
         f"platform: {platform}",
         f"measurements: {origin.name}",
-        f"sha256: {origin.sha256}",
+        f'sha256: "{origin.sha256}"',
         f'recorded: "{_span(dates)}"',
         "groups:",
     ]
@@ -68,7 +68,7 @@ def pools_text(pools: Sequence[PoolFit], origin: Origin) -> str:
     head = [
         "schema: socsim.calibration-pools/1",
         f"measurements: {origin.name}",
-        f"sha256: {origin.sha256}",
+        f'sha256: "{origin.sha256}"',
         "pools:",
     ]
     return "\n".join([*head, *(line for pool in pools for line in _pool(pool))]) + "\n"

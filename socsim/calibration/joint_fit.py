@@ -77,6 +77,7 @@ class Pool:
         self.groups = tuple(groups)
         parameters: Sequence[Parameter] = self.groups[0].parameters
         self.start = np.array([p.start for p in parameters]) if held is None else held
+        self.neutral = np.array([p.neutral for p in parameters])
         self._spread = np.array([p.spread if held is None else _HELD for p in parameters])
         self._low = np.array([np.log(p.low) if p.is_logarithmic else p.low for p in parameters])
         self._high = np.array([np.log(p.high) if p.is_logarithmic else p.high for p in parameters])

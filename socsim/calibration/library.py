@@ -9,19 +9,22 @@ import numpy as np
 
 from socsim.accuracy.validation import TIMING, answers
 from socsim.calibration.files import Origin, platform_text, pools_text
-from socsim.calibration.timing import by_pool, fit_pool, fit_pools, sample_groups
-from socsim.cost.corrections import parameters
+from socsim.calibration.timing import fit_pool, fit_pools, sample_groups
 from socsim.errors import MeasurementError
 from socsim.soc.calibrations import pools
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
     from pathlib import Path
+
+    import numpy.typing as npt
 
     from socsim.accuracy.table import Measurement, MeasurementTable
     from socsim.accuracy.validation import Answers
+    from socsim.calibration.samples import SampleGroup
     from socsim.calibration.timing import GroupFit, PoolFit
-    from socsim.cost.corrections import Parameter
+    from socsim.soc.calibrations import Pool as StoredPool
+
+    Reals = npt.NDArray[np.float64]
 
 
 @dataclass(frozen=True)
@@ -93,19 +96,17 @@ def calibrate_device(
     given = answers(chosen, detail="analytic", calibrated=False, anatomies=True)
     _check_answers(path, given)
     known = {(pool.runtime, pool.kind): pool for pool in pools()}
-    fits = []
-    for (name, kind), members in by_pool(sample_groups(chosen.rows, given.questions, given.predictions)).items():
-        pool = known.get((name, kind))
-        held = np.array([_scaled(p, pool.values) for p in parameters(kind)]) if pool else None
-        fits.append(fit_pool(name, kind, members, held))
+    found = sample_groups(chosen.rows, given.questions, given.predictions)
+    fits = [fit_pool(name, group.kind, [group], _held(group, known.get((name, group.kind)))) for group, name in found]
     return Calibration(Origin.of(path, chosen.rows), tuple(fits), given)
 
 
-def _scaled(parameter: Parameter, values: Mapping[str, float]) -> float:
-    """Return a value in the scale of the fit; the prior where a file lacks it."""
-    if parameter.name not in values:
-        return parameter.start
-    return float(np.log(values[parameter.name])) if parameter.is_logarithmic else values[parameter.name]
+def _held(group: SampleGroup, pool: StoredPool | None) -> Reals | None:
+    """Return what a group's relatives have in common, in the scale of the fit; None where it has none."""
+    if pool is None:
+        return None
+    values = pool.for_design(group.design)
+    return np.array([p.scaled(values[p.name]) if p.name in values else p.start for p in group.parameters])
 
 
 def _check_answers(path: Path, given: Answers) -> None:

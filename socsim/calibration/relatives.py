@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     Reals = npt.NDArray[np.float64]
 
 _DOUBT = 1.0
-"""Relatives that what is known of a wider family is worth against theirs."""
+"""Groups, or platforms, that what is known more widely is worth against those that are nearer."""
 
 
 def expected(own: Sequence[Reals], designs: Sequence[str]) -> dict[str, Reals]:
@@ -37,6 +37,20 @@ def expected(own: Sequence[Reals], designs: Sequence[str]) -> dict[str, Reals]:
         members = [deviation for deviation, design in zip(own, designs, strict=True) if path in prefixes(design)]
         found[path] = wider + len(members) / (len(members) + _DOUBT) * (np.mean(members, axis=0) - wider)
     return found
+
+
+def believed(values: Reals, neutral: Reals, platforms: int) -> Reals:
+    """Return parameters for a platform that was not measured: those of its relatives, as far as there are enough.
+
+    One other platform is believed by half, two by two thirds: what is particular to them is not told from what is
+    common before there are several.
+
+    Args:
+        values: of relatives.
+        neutral: what changes nothing.
+        platforms: how many were measured.
+    """
+    return np.asarray(neutral + platforms / (platforms + _DOUBT) * (values - neutral), np.float64)
 
 
 def nearest(table: Mapping[str, Reals], design: str) -> Reals:

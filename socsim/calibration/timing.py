@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from concurrent.futures import ProcessPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from multiprocessing import get_context
+from statistics import median
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -14,9 +15,9 @@ from socsim.accuracy.groups import groups
 from socsim.accuracy.validation import TIMING
 from socsim.calibration import baseline
 from socsim.calibration.crossing import carried_over, left_out, pool_of_groups
-from socsim.calibration.relatives import expected
+from socsim.calibration.relatives import believed, expected
 from socsim.calibration.samples import Sample, SampleGroup
-from socsim.cost.corrections import design_of, parameters
+from socsim.cost.corrections import parameters, unit_of
 from socsim.quantities import PS_PER_S
 from socsim.soc.runtimes import runtime
 from socsim.workload.zoo import family
@@ -100,7 +101,8 @@ class PoolFit:
         """Return the parameters of a unit of a design that was not measured, in the scale of the fit."""
         found = self.fit.shared.copy()
         found[self.free] += self.expected[design]
-        return found
+        neutral = np.array([parameter.neutral for parameter in self.groups[0].group.parameters])
+        return believed(found, neutral, len({fit.group.key.platform for fit in self.groups}))
 
 
 def sample_groups(
@@ -120,15 +122,19 @@ def sample_groups(
         if asked:
             kind, stack = asked[0][1].unit, runtime(asked[0][1].runtime)
             samples = [_sample(t, c, p.anatomy) for t, c, p in asked if c.unit == kind and p.anatomy]
-            design = _design(asked[0][1])
-            made = SampleGroup(group.key, kind, samples, parameters(kind, stack), group.noise_floor, design)
+            design, hz = _unit(asked[0][1])
+            made = SampleGroup(group.key, kind, samples, parameters(kind, stack, hz), group.noise_floor, design)
             found.append((made, stack.pool))
     return found
 
 
-def _design(case: Case) -> str:
+def _unit(case: Case) -> tuple[str, int]:
+    """Return the path of the design of a case's unit, and its clock."""
     platform = platform_of(case.platform)
-    return "" if isinstance(platform, str) else design_of(platform, case.unit, case.shares[0].cluster)
+    if isinstance(platform, str):
+        return "", 10**9
+    unit = unit_of(platform, case.unit, case.shares[0].cluster)
+    return platform.unit(unit).ip or "", platform.unit_hz(unit)
 
 
 def _sample(target: Target, case: Case, anatomy: Anatomy) -> Sample:
@@ -173,6 +179,7 @@ def fit_pool(name: str, kind: str, members: Sequence[SampleGroup], prior: Reals 
         prior: what its runtime's pool is known to share, in the scale of the fit; it is held then. None: it is
             fitted.
     """
+    members = _common(members)
     pool = pool_of_groups(members, prior)
     whole = pool.fit()
     workload_out = left_out(pool, whole, [group.workloads for group in members])
@@ -200,6 +207,13 @@ def fit_pool(name: str, kind: str, members: Sequence[SampleGroup], prior: Reals 
         )
     known = expected(whole.own, [group.design for group in members])
     return PoolFit(name, kind, whole, _spread(pool, whole), known, pool.free, tuple(fits))
+
+
+def _common(members: Sequence[SampleGroup]) -> list[SampleGroup]:
+    """Return groups with the same priors: the median of what each of them says."""
+    priors = [median(same) for same in zip(*([p.prior for p in m.parameters] for m in members), strict=True)]
+    shared = [replace(p, prior=prior) for p, prior in zip(members[0].parameters, priors, strict=True)]
+    return [SampleGroup(m.key, m.kind, m.samples, shared, m.noise, m.design) for m in members]
 
 
 def _spread(pool: Pool, whole: JointFit) -> Reals:

@@ -74,37 +74,52 @@ def _scaled(amount: int, share: Fraction) -> int:
 
 def _stored_share(kernel: Kernel, compression: Compression) -> Fraction:
     """Return stored over unpacked bytes; what would grow is stored as it is."""
-    bits = _code_bits(kernel, compression)
-    if bits is None or kernel.weight_values is None:
-        return as_fraction(compression.ratio) if compression.ratio is not None else Fraction(1)
-    plain = kernel.weight_values.elements * kernel.element_bits
-    return min(Fraction(1), as_fraction(compression.overhead) * bits / plain)
-
-
-def _code_bits(kernel: Kernel, compression: Compression) -> int | None:
-    """Return the bits of the ideal code for a kernel's weights; None where their values are not known."""
-    values = kernel.weight_values
+    values, size = kernel.weight_values, kernel.element_bits
+    usual = as_fraction(compression.ratio) if compression.ratio is not None else Fraction(1)
     if values is None:
-        return None
-    if compression.encoding == "entropy":
+        return usual
+    if compression.encoding == "bitmap":
+        bits, most = values.elements + (values.elements - values.zeros) * size, Fraction(1)
+    else:
+        bits, most = _entropy_bits(values, size), usual if values.code_bits is None else Fraction(1)
+    return min(most, as_fraction(compression.overhead) * bits / (values.elements * size))
+
+
+def _entropy_bits(values: WeightValues, element_bits: int) -> int:
+    """Return the bits of a code by the frequencies of values; where only zeros are known, the most that it can take.
+
+    Then all other values are as frequent as each other: the code says which are zero, and the others in full.
+    """
+    if values.code_bits is not None:
         return values.code_bits
-    return values.elements + (values.elements - values.zeros) * kernel.element_bits
+    others = values.elements - values.zeros
+    which = _weighted(values.elements) - _weighted(values.zeros) - _weighted(others)
+    return ceil(which) + others * element_bits
 
 
 def padded_code_bytes(kernel: Kernel, compression: Compression | None, positions: int) -> int:
     """Return the stored bytes of a kernel's weights in a stream of so many positions, zeros where no weight is.
 
     Each weight of the stream is coded by its frequency in it. Where the values are not known, the packed weights
-    take the share that the platform states, and padding costs nothing.
+    take the share that the platform states, and padding costs nothing; where only their zeros are, no more than these
+    allow.
     """
     plain = sum(o.bytes for o in kernel.weights if len(o.shape) > 1)
     values = kernel.weight_values
-    if compression is None or values is None or values.code_bits is None or not values.elements:
-        ratio = compression.ratio if compression is not None and compression.ratio is not None else 1
-        return ceil(plain * as_fraction(ratio))
+    ratio = compression.ratio if compression is not None and compression.ratio is not None else 1
+    usual = ceil(plain * as_fraction(ratio))
+    if compression is None or values is None or not values.elements:
+        return usual
+    coded = _padded_bytes(values, kernel.element_bits, compression, positions)
+    return coded if values.code_bits is not None else min(usual, coded)
+
+
+def _padded_bytes(values: WeightValues, element_bits: int, compression: Compression, positions: int) -> int:
+    """Return the stored bytes of a stream from how often each value, and zero, comes in it."""
     total = max(positions, values.elements)
     zeros = values.zeros + total - values.elements
-    coded = _weighted(values.elements) - values.code_bits - _weighted(values.zeros) + _weighted(zeros)
+    bits = _entropy_bits(values, element_bits)
+    coded = _weighted(values.elements) - bits - _weighted(values.zeros) + _weighted(zeros)
     return ceil(as_fraction(compression.overhead) * ceil((_weighted(total) - coded) / 8))
 
 

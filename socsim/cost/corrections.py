@@ -42,7 +42,7 @@ class Parameter:
         effect: compute: factor on the compute time of some classes; ports: factor on the time that bytes need at
             the unit's ports; cores: compute time grows by cores ** value; setup: factor on the time to set kernels
             up and on barriers; operator, inference: microseconds of the host for each operator and for each run, in
-            place of what the runtime's file says.
+            place of what the runtime's file says; of a CPU's operators at 1 GHz.
         meaning: in words.
         prior: value before any measurement.
         spread: standard deviation of that belief, in the parameter's own scale (logarithms but for `cores`).
@@ -73,11 +73,20 @@ class Parameter:
     @property
     def start(self) -> float:
         """The prior in the scale of the fit."""
-        return log(self.prior) if self.is_logarithmic else self.prior
+        return self.scaled(self.prior)
+
+    @property
+    def neutral(self) -> float:
+        """What changes nothing, in the scale of the fit."""
+        return self.start if self.effect in {"operator", "inference"} else 0.0
 
     def holds(self, kernel: KernelClass) -> bool:
         """Whether it concerns a class of kernels."""
         return kernel.at_home == self.at_home and kernel.family in self.families and kernel.width in self.widths
+
+    def scaled(self, value: float) -> float:
+        """Return the number in the scale of the fit for a value."""
+        return log(value) if self.is_logarithmic else value
 
     def value(self, fitted: float) -> float:
         """Return its value for a number in the scale of the fit."""
@@ -175,22 +184,25 @@ _LEAST = {"operator": 0.05, "inference": 1.0}
 """Microseconds from which on a fit starts where a runtime's file says less."""
 
 
-def parameters(kind: str, runtime: Runtime | None = None) -> tuple[Parameter, ...]:
+def host_scale(kind: str, hz: int) -> float:
+    """Return how many times longer than at 1 GHz the host of a unit takes for an operator: a CPU is its own host."""
+    return 1e9 / hz if kind == "cpu" else 1.0
+
+
+def parameters(kind: str, runtime: Runtime | None = None, hz: int = 10**9) -> tuple[Parameter, ...]:
     """Return what a calibration fits for a kind of unit; what groups may have of their own comes first, by weight.
 
     Args:
         kind: of unit.
         runtime: its file says where the host's times start; None: general values.
+        hz: clock of the unit.
     """
     found = _CPU if kind == "cpu" else _ACCELERATOR
-    return found if runtime is None else tuple(_informed(parameter, runtime) for parameter in found)
-
-
-def _informed(parameter: Parameter, runtime: Runtime) -> Parameter:
-    own = {"operator": runtime.per_operator.value, "inference": runtime.submit.value}
-    if parameter.name not in own:
-        return parameter
-    return replace(parameter, prior=max(own[parameter.name] / _US, _LEAST[parameter.name]))
+    if runtime is None:
+        return found
+    own = {"operator": runtime.per_operator.value / host_scale(kind, hz), "inference": runtime.submit.value}
+    least = {name: max(value / _US, _LEAST[name]) for name, value in own.items()}
+    return tuple(replace(p, prior=least[p.name]) if p.name in least else p for p in found)
 
 
 @dataclass(frozen=True)
@@ -228,9 +240,14 @@ class Correction:
             factor *= cores**value if kernel.at_home else 1.0
         return factor
 
-    def operator_ps(self, own: int) -> int:
-        """Return the host's time for each operator, in place of what the runtime's file says."""
-        return next((round(value * _US) for _, value in self._found("operator")), own)
+    def operator_ps(self, own: int, hz: int) -> int:
+        """Return the host's time for each operator, in place of what the runtime's file says.
+
+        Args:
+            own: that.
+            hz: clock of the unit.
+        """
+        return next((round(value * _US * host_scale(self.kind, hz)) for _, value in self._found("operator")), own)
 
     def inference_ps(self, own: int) -> int:
         """Return the host's time for each run, in place of what the runtime's file says."""
@@ -271,7 +288,11 @@ def correction_for(
     if group is None and file is not None:
         msg = f"{file}: holds no fit of a {kind} with {runtime.name!r}; run socsim calibrate for it"
         raise UsageError(msg)
-    return _of_group(group, platform.name) if group else _of_pool(kind, runtime, design_of(platform, kind, cluster))
+    return (
+        _of_group(group, platform.name)
+        if group
+        else _of_pool(kind, runtime, platform.unit(unit_of(platform, kind, cluster)).ip or "")
+    )
 
 
 def correction_of_row(
@@ -306,15 +327,15 @@ def _of_pool(kind: str, runtime: Runtime, design: str) -> Correction | None:
     return Correction.of(kind, pool.for_design(design), f"{pool.groups} groups of other chips with {pool.runtime}")
 
 
-def design_of(platform: Platform, kind: str, cluster: str | None) -> str:
-    """Return the path of the design of the unit of a kind that a platform prefers; empty where it gives none.
+def unit_of(platform: Platform, kind: str, cluster: str | None) -> str:
+    """Return the name of the unit of a kind that a platform prefers.
 
     Args:
-        platform: the SoC.
+        platform: the SoC; it has a unit of that kind.
         kind: kind of unit.
         cluster: CPU cluster by its name; any where there is none of that name.
     """
     names = dict.fromkeys((*platform.file.preference, *platform.units))
-    found = [unit for unit in map(platform.unit, names) if unit.kind == kind]
-    named = [unit for unit in found if isinstance(unit, CpuCluster) and unit.cluster == cluster]
-    return next((unit.ip for unit in (*named, *found) if unit.ip), "")
+    found = {name: platform.unit(name) for name in names if platform.unit(name).kind == kind}
+    named = [name for name, unit in found.items() if isinstance(unit, CpuCluster) and unit.cluster == cluster]
+    return next(iter((*named, *found)))

@@ -9,7 +9,7 @@ from socsim.cost.energy import EnergyModel
 from socsim.cost.models import core_rates
 from socsim.cost.work import Work
 from socsim.soc.arrays import InMemoryArray
-from socsim.soc.schema import Dsp, Gpu, Npu, Sram, SystemCache
+from socsim.soc.schema import CpuCluster, Dsp, Gpu, Npu, SensingHub, Sram, SystemCache
 from socsim.soc.technology import technology
 
 if TYPE_CHECKING:
@@ -33,7 +33,8 @@ class DesignPoint:
         operations_per_s: at the peak of all cores, two for each multiply-accumulate.
         watts: power of arithmetic and busy cycles at that peak, and static power of the unit's domain.
         operations_per_joule: the ratio of the two; operands' way from buffers and memories comes on top.
-        area_mm2: multipliers and local buffers, or the memory's cells with their circuits: a lower bound.
+        area_mm2: cores as measured on a die where the file has that, with the cells of the caches that they share;
+            otherwise multipliers and local buffers, or the memory's cells with their circuits: a lower bound.
         reason: why a figure is missing.
     """
 
@@ -93,8 +94,11 @@ def _parallel(platform: Platform, name: str, unit: AnyUnit) -> int:
 def _area(
     node: Technology, unit: AnyUnit, rates: dict[str, Fraction], parallel: int
 ) -> tuple[float | None, str | None]:
+    if unit.area is not None:
+        parts = 1 if isinstance(unit, Dsp | SensingHub) else parallel
+        return parts * unit.area.value / _UM2_PER_MM2 + _shared_mm2(node, unit), None
     if not isinstance(unit, Npu):
-        return None, f"no area coefficients for a {unit.kind}: most of it is control, registers and caches"
+        return None, f"not measured; no coefficients for a {unit.kind}: most of it is control, registers and caches"
     if isinstance(unit.array, InMemoryArray):
         return None, "no area coefficients for cells that multiply and their converters"
     known = {dtype: rate for dtype, rate in rates.items() if dtype in node.mac_area}
@@ -102,6 +106,12 @@ def _area(
         return None, f"no area coefficients for {', '.join(rates)}"
     largest = max(float(rate) * node.mac_area[dtype] for dtype, rate in known.items())
     return largest / _UM2_PER_MM2 + parallel * _sram_mm2(node, unit.buffer.value), None
+
+
+def _shared_mm2(node: Technology, unit: AnyUnit) -> float:
+    """Return the area of a cluster's own caches; one of the whole chip belongs to nobody."""
+    caches = unit.caches if isinstance(unit, CpuCluster) else []
+    return sum(_sram_mm2(node, c.size.value) for c in caches if c.scope == "cluster" and c.level != "SLC")
 
 
 def _sram_mm2(node: Technology, size: int) -> float:

@@ -283,8 +283,8 @@ def stream(
         plan,
         merged(input_reads, weight_reads, by_memory(kernel.fused_inputs)),
         merged(
-            scaled(inputs, ceil_div(core_inputs, steps.stripes), max(1, core_inputs)),
-            scaled(weights, ceil_div(core_weights, steps.chunks), max(1, core_weights)),
+            scaled(inputs, min(plan.input_read, ceil_div(core_inputs, steps.stripes)), max(1, core_inputs)),
+            scaled(weights, min(plan.weight_read, ceil_div(core_weights, steps.chunks)), max(1, core_weights)),
         ),
         input_reads,
         sum(weight_reads.values()),

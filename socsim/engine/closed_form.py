@@ -62,7 +62,7 @@ class ClosedForm:
             for name, used in demand.usage.items():
                 ledgers[name].book(demand.initiator, used)
             for name, _ in demand.shares:
-                ledgers[name].busy_ps += ceil_div(demand.bytes * PS_PER_S, rate)
+                ledgers[name].busy_ps += _moving_ps(demand, rate)
         return ledgers
 
     @cached_property
@@ -70,7 +70,7 @@ class ClosedForm:
         """Resource, time and bytes a second, where they changed."""
         changes: dict[tuple[str, int], int] = {}
         for demand, rate, start in self._moves():
-            end = start + ceil_div(demand.bytes * PS_PER_S, rate)
+            end = start + _moving_ps(demand, rate)
             changes |= {(name, start): rate * share >> 32 for name, share in demand.shares}
             changes |= {(name, end): 0 for name, _ in demand.shares}
         return tuple((name, time, rate) for (name, time), rate in changes.items())
@@ -82,3 +82,7 @@ class ClosedForm:
                 if step.demand:
                     (rate,) = fair_rates([step.demand], self._fabric.capacities)
                     yield step.demand, rate, span.start_ps
+
+
+def _moving_ps(demand: Demand, rate: int) -> int:
+    return max(0, ceil_div(demand.bytes * PS_PER_S, rate))

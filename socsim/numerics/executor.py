@@ -71,8 +71,8 @@ class Executable:
         given = checked_inputs(self.graph, inputs)
         with SINGLE_BLAS:
             if keep_all:
-                return self._inference([t for op in self.graph.operators for t in op.outputs]).run(given)
-            inference = self._idle.pop() if self._idle else self._inference([])
+                return self._inference(t for op in self.graph.operators for t in op.outputs).run(given)
+            inference = self._free()
             results = inference.run(given)
         self._idle.append(inference)
         return results
@@ -134,6 +134,13 @@ class Executable:
             return prepared(node)
         except CONTRADICTIONS as error:
             raise unfit(self.graph, op, error) from error
+
+    def _free(self) -> Inference:
+        """Return memory and program that no run uses; one that fails does not give its own back."""
+        try:
+            return self._idle.pop()
+        except IndexError:
+            return self._inference(())
 
     def _inference(self, tensors: Iterable[int]) -> Inference:
         """Return memory and program of runs that return some tensors and the outputs."""

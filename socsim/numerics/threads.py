@@ -14,6 +14,7 @@ keep busy are left to them, and signals are seen.
 from __future__ import annotations
 
 import time
+from contextlib import suppress
 from functools import cached_property
 from itertools import count
 from queue import SimpleQueue
@@ -134,7 +135,7 @@ class Job:
         self._counters = np.zeros(_CALLS + len(program.table) * seats * _LINE, np.int64)
         self._absent = list(range(1, seats))
         self._errors: list[BaseException] = []
-        self._position = 0
+        self._position = self._released = 0
 
     def __enter__(self) -> Self:
         self._release(0)
@@ -142,6 +143,7 @@ class Job:
 
     def __exit__(self, kind: object, *_: object) -> None:
         if kind is not None:
+            self._released = 0
             _stop(self._counters)
             while _is_any_inside(self._counters):
                 time.sleep(_NAP)
@@ -164,9 +166,15 @@ class Job:
 
     def _release(self, stop: int) -> None:
         """Let calls before a number begin, and call the helpers that are not there."""
+        self._released = stop
         _release(self._counters, stop, self._bell, self._number)
-        while self._jobs and self._absent:
-            self._jobs.put((self, self._absent.pop()))
+        self._call()
+
+    def _call(self) -> None:
+        """Call a helper to each free seat."""
+        with suppress(IndexError):  # another thread may take the last one
+            while self._jobs and self._absent:
+                self._jobs.put((self, self._absent.pop()))
 
     @property
     def failed(self) -> int:
@@ -176,19 +184,23 @@ class Job:
 
     def help(self, seat: int) -> None:
         """Take part, in a helper, until the job or the patience ends."""
-        position, place = 0, (seat, self._seats)
+        position, waits, place = 0, True, (seat, self._seats)
         _enter(self._counters)
         try:
-            while position >= 0:
-                position = _assist(self._program.table, self._counters, position, place, self._bell, self._number)
-                if position >= 0:
+            while waits:
+                position, waits = _assist(
+                    self._program.table, self._counters, position, place, self._bell, self._number
+                )
+                if waits:
                     time.sleep(_NAP)
         except BaseException as error:
             self._errors.append(error)
             _stop(self._counters)
         finally:
             _leave(self._counters)
-            self._absent.append(seat)
+        self._absent.append(seat)
+        if position < self._released and not self._errors:  # released after this thread last looked
+            self._call()
 
 
 def _help(jobs: Jobs) -> None:
@@ -254,25 +266,30 @@ def _advance(table: Array, counters: Array, position: int, stop: int, seats: int
 
 
 @kernel
-def _assist(table: Array, counters: Array, position: int, place: tuple[int, int], bell: Array, number: int) -> int:
-    """Compute calls from `position` on, in a helper; return the one it waits for others in, or -1 when it leaves."""
+def _assist(
+    table: Array, counters: Array, position: int, place: tuple[int, int], bell: Array, number: int
+) -> tuple[int, bool]:
+    """Compute calls from `position` on, in a helper; return the first that is not done, and whether it waits for it.
+
+    It leaves where no call is released for long, another job has begun or this one is given up.
+    """
     while position < table.shape[0]:
         for look in range(_LINGERING + 1):
             if loaded(counters, _RELEASED) > position:
                 break
             is_over = loaded(counters, _STOPPED) != 0 or loaded(bell, 0) != number
             if is_over or look == _LINGERING or _pause(counters) == 0:
-                return -1
+                return position, False
         _take(table, counters, position, place, table[position, BLOCKS])
         if loaded(counters, _STOPPED) != 0:
-            return -1
+            return position, False
         if not _is_soon_done(table, counters, position, place[1]):
-            return position
+            return position, True
         position += 1
     for _ in range(_LINGERING):
         if loaded(bell, 0) != number or _pause(counters) == 0:
             break
-    return -1
+    return position, False
 
 
 @kernel
@@ -364,6 +381,7 @@ class _BlasHold:
     def _controller(self) -> Any:
         from threadpoolctl import ThreadpoolController
 
+        _stop(np.zeros(_CALLS, np.int64))  # compiled code loads a BLAS of its own when it is first used
         return ThreadpoolController()
 
 

@@ -139,6 +139,7 @@ _SCALARS: dict[type, tuple[Callable[[Any], bool], str]] = {
     str: (lambda value: type(value) is str, "text"),
     int: (_is_integer, "a whole number from 0 to 2^63 - 1"),
     float: (_is_finite, "a finite number"),
+    bool: (lambda value: type(value) is bool, "true or false"),
 }
 
 
@@ -169,4 +170,5 @@ _SCHEMAS: dict[type, dict[str, Any]] = {
     str: {"type": "string"},
     int: {"type": "integer", "minimum": 0, "maximum": LARGEST_INTEGER},
     float: {"type": "number"},
+    bool: {"type": "boolean"},
 }

@@ -6,6 +6,7 @@ import json
 from typing import TYPE_CHECKING, Any
 
 from socsim.quantities import format_si, format_time
+from socsim.soc.calibrations import calibrated_groups
 from socsim.soc.provenance import provenance
 
 if TYPE_CHECKING:
@@ -22,6 +23,7 @@ def describe(platform: Platform) -> str:
         *(f"override  {text}" for text in platform.overrides),
         f"numbers   {platform.assumed_numbers} of {len(provenance(platform))} are assumed "
         f"(socsim platforms check {platform.name})",
+        *_accuracy(platform),
     ])  # fmt: skip
 
 
@@ -58,6 +60,19 @@ def _clocks(platform: Platform) -> Iterator[str]:
         yield f"clock     {name:<12} {points}"
 
 
+def _accuracy(platform: Platform) -> Iterator[str]:
+    """Yield the accuracy card: what predictions of each unit with a runtime were measured to be off by."""
+    groups = calibrated_groups(platform)
+    if not groups:
+        yield "accuracy  not validated: no measurements of this platform"
+    for g in groups:
+        who = " ".join(filter(None, (g.unit, g.cluster)))
+        error = "not known" if g.error is None else f"{g.error:.0%} mean error for networks left out of the fit"
+        noise = "" if g.noise is None else f", repeats differ by {g.noise:.0%}"
+        count = f"{g.workloads} network{'s' if g.workloads > 1 else ''}"
+        yield f"accuracy  {who:<12} {g.runtime:<16} {count}, {g.targets} figures: {error}{noise}"
+
+
 def description_json(
     platform: Platform, peaks: Sequence[Mapping[str, Any]], points: Sequence[Mapping[str, Any]]
 ) -> str:
@@ -68,5 +83,6 @@ def description_json(
         "overrides": list(platform.overrides),
         "peaks": list(peaks),
         "design_points": list(points),
+        "accuracy": [group.model_dump(mode="json") for group in calibrated_groups(platform)],
     }
     return json.dumps(document, indent=1, ensure_ascii=False)

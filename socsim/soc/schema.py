@@ -11,6 +11,7 @@ from typing import Annotated, Any, Literal
 from pydantic import ConfigDict, Field
 
 from socsim.quantities import (
+    Area,
     Bandwidth,
     BitWidth,
     BytesPerCycle,
@@ -218,6 +219,8 @@ class UnitBase(Model):
     fallback: list[str] = []
     """Units that take operators which this one lacks, in order."""
     energy: UnitEnergy = UnitEnergy()
+    area: Area | None = None
+    """Of one core or compute unit with what is its own, as measured on a die; of a DSP or a hub as a whole."""
 
 
 class Cache(Model):

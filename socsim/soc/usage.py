@@ -33,6 +33,7 @@ DESCRIPTIVE = {
     "architecture": "the name of the hardware, whose numbers stand beside it",
     "cluster": "what `cluster` of a run calls the unit",
     "technology": "the standard of a DRAM, whose device and rates stand beside it",
+    "area": "read when design points are shown",
     "sensors": "what is attached to a hub; they cost nothing in a run",
 }
 """Fields that say what something is, by name, and why no model reads them."""

@@ -252,7 +252,7 @@ def test_blocks_are_within_the_limit_and_enough_for_all_threads(count, limit):
     assert [start for start, _ in spans] == [0, *(stop for _, stop in spans[:-1])]
     assert spans[-1][1] == count
     assert max(stop - start for start, stop in spans) <= limit
-    assert parts % 3 == 0 or parts <= max(count, alone) < 13
+    assert parts % 3 == 0 or parts == max(alone, min(count, 12))
 
 
 @pytest.mark.parametrize("threads", [0, -1, 257, 1.0, True, "2", None])

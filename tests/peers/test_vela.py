@@ -53,7 +53,7 @@ def table(path: Path) -> dict[tuple[str, str], dict[str, str]]:
 
 @cache
 def record(path: Path, unit: str) -> RunRecord:
-    return ss.run(ss.load(path), ss.platform(unit)).record
+    return ss.run(ss.load(path), ss.platform(unit), calibration="none").record
 
 
 @pytest.fixture(scope="module", params=[(u, n) for u in UNITS for n in NETWORKS], ids=lambda p: f"{p[0]}-{p[1]}")
@@ -166,7 +166,9 @@ ARENAS = {1024: 5_881_502, 512: 5_945_700, 400: 6_008_204}
 def test_cascades_make_a_network_fit_a_small_arena(shared, kib):
     """The largest tensor is 1176 KiB. On U65 Vela's choices do not get faster with more SRAM; they are not compared."""
     soc = ss.platform("ethos-u55-256").with_({"memories.sram.size": f"{kib} KiB"})
-    found = ss.run(ss.load(shared / "models" / NETWORKS["mobilenet_v2_quantized_1x3x224x224"]), soc).record
+    found = ss.run(
+        ss.load(shared / "models" / NETWORKS["mobilenet_v2_quantized_1x3x224x224"]), soc, calibration="none"
+    ).record
     total = cycles(found, {"core_clock": "500e6"}, "compute_ps", "memory_wait_ps", "bus_wait_ps")
     assert total == pytest.approx(ARENAS[kib], rel=0.10)
     assert next(m.peak_bytes for m in found.memories if m.name == "sram") <= kib * 1024

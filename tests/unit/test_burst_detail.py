@@ -16,6 +16,7 @@ from socsim.engine.simulation import Job, Stream, simulate
 from socsim.errors import DeadlockError, UsageError
 from socsim.pipeline import Options, run_graph
 from socsim.soc.dram_bus import dram_bus
+from socsim.soc.loader import load_platform, platform_names
 from socsim.testing.verify import verify
 
 HZ = 10**9
@@ -181,11 +182,11 @@ def test_resnet50_takes_seconds_and_agrees_with_the_default():
     assert 1 <= int(burst.record.latency_ps) / int(fluid.record.latency_ps) < 1.1
 
 
-@pytest.mark.parametrize("name", ["rk3588", "imx93", "qcs6490", "orin-nano", "bcm2711"])
+@pytest.mark.parametrize("name", [n for n in platform_names() if "dram" in load_platform(n).memories])
 def test_platforms_with_dram_that_ship_say_of_which_device_it_is(name):
     """A megabyte takes each CPU as long as by default, give or take what filling the pipes costs."""
     soc = ss.platform(name)
     cpu = next(n for n, unit in soc.units.items() if unit.kind == "cpu")
     phase = Phase("stream", 0, (Transfer("dram", 10**6, 0),))
     fluid, bursts = both([Job(0, cpu, soc.unit_hz(cpu), 0, 0, (phase,), ())], soc)
-    assert bursts.makespan_ps == pytest.approx(fluid.makespan_ps, rel=0.1)
+    assert bursts.makespan_ps == pytest.approx(fluid.makespan_ps, rel=0.15)

@@ -208,7 +208,7 @@ def terms(run, index):
 
 def test_weights_that_stream_in_twice_are_staged_and_move_early():
     soc = ss.platform("ethos-u55-128")
-    run = ss.run(conv_net((32, 3), (64, 3)), soc)
+    run = ss.run(conv_net((32, 3), (64, 3)), soc, calibration="none")
     stream = next(t for t in terms(run, 1) if "weights and scales" in t)
     assert "of flash, staged in sram and read from there" in stream
     rows = run.record.operators
@@ -223,16 +223,16 @@ def test_weights_that_stream_in_twice_are_staged_and_move_early():
 
 def test_weights_are_not_staged_where_there_is_no_room():
     graph = conv_net((32, 3), (64, 3))
-    full = ss.run(graph, ss.platform("ethos-u55-128")).record
+    full = ss.run(graph, ss.platform("ethos-u55-128"), calibration="none").record
     peak = next(m.peak_bytes for m in full.memories if m.name == "sram")
-    tight = ss.run(graph, ss.platform("ethos-u55-128").with_({"memories.sram.size": f"{peak} B"}))
+    tight = ss.run(graph, ss.platform("ethos-u55-128").with_({"memories.sram.size": f"{peak} B"}), calibration="none")
     assert "streamed" in next(t for t in terms(tight, 1) if "weights and scales" in t)
     assert tight.record.latency_ps > full.latency_ps
 
 
 def test_inputs_and_outputs_lie_where_the_caller_keeps_them():
     graph = conv_net((32, 3), (16, 3))
-    record = ss.run(graph, ss.platform("ethos-u65-256")).record
+    record = ss.run(graph, ss.platform("ethos-u65-256"), calibration="none").record
     dram = next(m for m in record.memories if m.name == "dram")
     assert dram.activation_peak_bytes == max(32 * 32 * 16, 28 * 28 * 16)  # the input is dead when the output is made
     on_chip = next(m for m in record.memories if m.name == "sram")
@@ -244,7 +244,7 @@ def test_a_single_port_serves_reads_and_writes_in_turn():
     one = ss.platform("ethos-u55-256").with_({"memories.sram.read": "1 B/cycle", "memories.sram.write": "1 B/cycle"})
     assert one.memories["sram"].shared_pins
     two = one.with_({"memories.sram.single_port": False})
-    moved_bytes = [ss.run(graph, soc).record for soc in (one, two)]
+    moved_bytes = [ss.run(graph, soc, calibration="none").record for soc in (one, two)]
     rows = [record.operators[1] for record in moved_bytes]
     assert rows[0].bound == rows[1].bound == "memory"
     assert rows[1].latency_ps < rows[0].latency_ps
@@ -258,7 +258,10 @@ def test_larger_configurations_are_never_slower(unit):
     graph = conv_net((32, 3), (64, 1), (32, 3))
     if unit in order[1:]:
         smaller = order[order.index(unit) - 1]
-        busy = [sum(r.compute_ps for r in ss.run(graph, ss.platform(u)).record.operators) for u in (smaller, unit)]
+        busy = [
+            sum(r.compute_ps for r in ss.run(graph, ss.platform(u), calibration="none").record.operators)
+            for u in (smaller, unit)
+        ]
         assert busy[1] <= busy[0]
 
 
@@ -268,4 +271,4 @@ def test_an_operation_that_fits_no_buffer_is_refused():
     graph = net.graph(net.conv(x, 16, 1))
     soc = ss.platform("ethos-u55-256").with_({"units.npu.buffer": "8 KiB"})
     with pytest.raises(InfeasibleError, match="no block of an operation from"):
-        ss.run(graph, soc)
+        ss.run(graph, soc, calibration="none")

@@ -34,6 +34,22 @@ def test_area_by_hand():
     assert rows("ethos-u55-256")["npu", "int8"]["area_mm2"] == pytest.approx(area)
 
 
+def test_area_of_cores_that_were_measured():
+    """Four cores of 2.28 mm2, and the cells of 12 MiB of L2; the cache of the whole chip is nobody's."""
+    node, row = technology("5 nm"), rows("apple-m1")["cpu_big", "float32"]
+    assert row["area_mm2"] == pytest.approx(4 * 2.28 + 8 * 12 * 2**20 * node.sram_area / 10**6)
+    assert row["reason"] is None
+    little = rows("apple-m1")["cpu_little", "float32"]
+    assert little["area_mm2"] is None
+    assert little["reason"].startswith("not measured; no coefficients for a cpu")
+
+
+def test_an_area_of_ones_own_counts_for_each_core():
+    soc = load_platform("rk3588").with_({"units.npu.area": "1.5 mm2", "units.gpu.area": "2 mm2"})
+    found = {row["name"]: row["area_mm2"] for row in ss.design_points(soc)}
+    assert (found["npu"], found["gpu"]) == (4.5, 8.0)
+
+
 def test_missing_figures_have_a_reason():
     for name in ("rk3588", "qcs6490", "stm32n657"):
         for row in ss.design_points(name):

@@ -43,9 +43,11 @@ def test_what_would_lie_off_chip_is_held_in_part():
 
 def test_a_cascade_saves_the_traffic_and_fetches_weights_again():
     graph = tower()
-    roomy = ss.run(graph, with_sram("ethos-u65-256", 4096)).record
-    tight = ss.run(graph, with_sram("ethos-u65-256", 128))
-    spilled = ss.run(graph, with_sram("ethos-u65-256", 128).with_({"units.npu.cascade": False})).record
+    roomy = ss.run(graph, with_sram("ethos-u65-256", 4096), calibration="none").record
+    tight = ss.run(graph, with_sram("ethos-u65-256", 128), calibration="none")
+    spilled = ss.run(
+        graph, with_sram("ethos-u65-256", 128).with_({"units.npu.cascade": False}), calibration="none"
+    ).record
     assert moved(tight.record, "dram") < moved(spilled, "dram") / 2
     assert moved(tight.record, "dram") == pytest.approx(moved(roomy, "dram"), rel=0.05)
     assert roomy.latency_ps <= tight.record.latency_ps < spilled.latency_ps
@@ -60,9 +62,9 @@ def test_a_cascade_ends_where_a_result_is_read_twice():
 
 def test_a_network_that_does_not_fit_as_a_whole_is_cascaded():
     graph = tower()
-    ss.run(graph, with_sram("ethos-u55-128", 128))
+    ss.run(graph, with_sram("ethos-u55-128", 128), calibration="none")
     with pytest.raises(InfeasibleError, match="finds no room in sram"):
-        ss.run(graph, with_sram("ethos-u55-128", 128).with_({"units.npu.cascade": False}))
+        ss.run(graph, with_sram("ethos-u55-128", 128).with_({"units.npu.cascade": False}), calibration="none")
 
 
 def test_units_without_cascades_have_none():
@@ -79,7 +81,7 @@ def test_stripes_of_other_arrays_fetch_weights_once_each(kib):
     roomy, soc = (with_sram("ethos-u65-256", size).with_({"units.npu.array": array}) for size in (4096, kib))
     plan = make_plan(graph, soc, Options())
     stripes = {position: cascade.stripes for cascade in plan.cascades for position in cascade.positions}
-    once, found = (ss.run(graph, chip).record.operators for chip in (roomy, soc))
+    once, found = (ss.run(graph, chip, calibration="none").record.operators for chip in (roomy, soc))
     assert bool(stripes) == (kib <= 256)
     assert [row.weight_bytes for row in found] == [r.weight_bytes * stripes.get(r.index, 1) for r in once]
 

@@ -178,6 +178,21 @@ def test_where_values_are_not_known_the_ratio_decides(soc):
     assert first(graph, soc.with_({"units.npu.compression": packs | {"ratio": 0.25}})).weight_bytes == 64
 
 
+@pytest.mark.parametrize(
+    ("stated", "ratio", "stored"),
+    [
+        (0.5, None, 32 + 128),  # a bit for each of 256 says which are zero, and 128 bytes
+        (0.75, None, 26 + 64),  # 256 x 0.811 bits, and 64 bytes
+        (0.5, 0.25, 64),  # what packs as a rule so well packs no worse with zeros
+        (0.0, None, 256),
+    ],
+)
+def test_zeros_that_are_stated_shorten_a_code_by_values(soc, stated, ratio, stored):
+    packs = {"encoding": "entropy", "decode": "64 B/cycle"} | ({} if ratio is None else {"ratio": ratio})
+    chip = soc.with_({"units.npu.compression": packs})
+    assert first(conv_with(pattern(1, 2, 3, 4)), chip, sparsity=stated).weight_bytes == stored
+
+
 def test_the_decoder_binds_where_it_is_slower_than_the_array(soc):
     packs = {"encoding": "bitmap", "decode": "1 B/cycle"}
     graph = conv_with(pattern(1, 2, 3, 0), size=1)  # four cycles of the array for 256 weights

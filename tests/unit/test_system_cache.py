@@ -205,7 +205,7 @@ def test_a_port_with_a_short_window_gains_the_difference_in_latency(banked, burs
 
 
 def test_operators_say_what_the_cache_holds(banked):
-    run = ss.run(chain(), banked.with_(cache(64 * 1024, "npu")), unit="npu")
+    run = ss.run(chain(), banked.with_(cache(64 * 1024, "npu")), unit="npu", calibration="none")
     assert "slc holds 20,480 of 20,480 B read from dram" in str(run.explain(3))
 
 
@@ -263,7 +263,7 @@ def test_the_cache_of_qcs6490_is_ahead_of_its_dram_as_that_of_a_relative():
 def test_the_cache_of_qcs6490_takes_a_part_off_the_dram_for_its_gpu():
     soc, net = ss.platform("qcs6490"), ss.load("mobilenet_v2")
     plain = soc.with_({"memories.llcc.allocates": {"cpu_big": "768 KiB"}})
-    runs = [ss.run(net, variant, unit="gpu").record for variant in (plain, soc)]
+    runs = [ss.run(net, variant, unit="gpu", calibration="none").record for variant in (plain, soc)]
     alone, cached = (sum(moved(record)["dram"]) for record in runs)
     assert 0.6 < cached / alone < 0.9
     assert 0.9 < runs[1].latency_ps / runs[0].latency_ps < 1
