@@ -282,11 +282,11 @@ def _divided(moved: int, regions: Sequence[Region]) -> list[tuple[Region, int]]:
 
 def _source(fabric: Fabric, unit: str, access: int) -> Source:
     port = fabric.platform.unit(unit).port
-    each = port.burst.value * fabric.cores_of(unit)
+    each = port.burst.value * fabric.cores_of(unit) / fabric.slow_of(unit)
     weight, priority = fabric.standing(unit, fabric.platform.outer_memory(unit))
     return Source(
-        reads=max(1, port.outstanding * each // access),
-        writes=max(1, (port.writes or port.outstanding) * each // access),
+        reads=max(1, int(port.outstanding * each / access)),
+        writes=max(1, int((port.writes or port.outstanding) * each / access)),
         weight=weight,
         priority=priority,
     )

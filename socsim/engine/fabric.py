@@ -90,7 +90,7 @@ class Fabric:
             rates[f"{unit}>{memory}.read"], rates[f"{unit}>{memory}.write"] = port.read, port.write
             if spec.port.together is not None:
                 rates[f"{unit}>{memory}"] = port.together
-        slow = self._slow.get(unit, 1.0)
+        slow = self.slow_of(unit)
         return rates if slow == 1.0 else {name: max(1, round(rate / slow)) for name, rate in rates.items()}
 
     @staticmethod
@@ -105,7 +105,7 @@ class Fabric:
         for unit, spec in self._platform.units.items():
             port = spec.port
             unit_bytes = port.burst.value * self.cores_of(unit)
-            slow = self._slow.get(unit, 1.0)
+            slow = self.slow_of(unit)
             under_way = {".read": port.outstanding, ".write": port.writes or port.outstanding, "": port.together or 0}
             for memory in dict.fromkeys((*spec.activations, *spec.weights)):
                 latency = max(1, self._platform.memories[memory].latency_ps)
@@ -123,6 +123,10 @@ class Fabric:
     def platform(self) -> Platform:
         """The SoC."""
         return self._platform
+
+    def slow_of(self, unit: str) -> float:
+        """Return by what factor bytes take longer at a unit's port than its description says."""
+        return self._slow.get(unit, 1.0)
 
     def cores_of(self, unit: str) -> int:
         """Return the cores of a unit that are in use."""

@@ -55,6 +55,16 @@ def test_a_stream_takes_as_long_as_by_default(soc, outstanding):
     assert burst.makespan_ps == pytest.approx(fluid.makespan_ps, rel=0.05)
 
 
+def test_a_port_that_measurements_show_slower_is_so_at_both_levels(soc):
+    ported = soc.with_({"units.npu.port.outstanding": 8})
+    fluid, burst = (
+        simulate([job(0, read=2_000_000)], Fabric(ported, {}, {"npu": 2.0}), bursts=bursts).makespan_ps
+        for bursts in (False, True)
+    )
+    assert burst == pytest.approx(fluid, rel=0.05)
+    assert burst > 1.5 * both([job(0, read=2_000_000)], ported)[1].makespan_ps
+
+
 def test_compute_hides_transfers_as_by_default(soc):
     fluid, burst = both([job(0, read=100_000, write=50_000, cycles=200_000)], soc)
     assert burst.makespan_ps == pytest.approx(fluid.makespan_ps, rel=0.01)
