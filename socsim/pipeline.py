@@ -330,7 +330,7 @@ def _models(
         c.name: cost_model(
             UnitContext(
                 c.name, platform.unit(c.name), platform.unit_hz(c.name), cores[c.name], c.runtime,
-                tasks.constant_bytes(c.name), tasks.nests(c.name, batch),
+                tasks.constant_bytes(c.name), tasks.layers(c.name, batch),
                 _accesses(platform, c.name, cores[c.name]),
             )
         )

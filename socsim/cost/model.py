@@ -16,7 +16,7 @@ from socsim.workload.operators import Category
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from socsim.cost.work import Kernel, Work
+    from socsim.cost.work import Kernel, Layer, Work
     from socsim.soc.runtimes import KernelFamily, Runtime
     from socsim.workload.loops import LoopNest
 
@@ -54,7 +54,7 @@ class UnitContext(Generic[S]):
         runtime: the software that drives it.
         constant_bytes: constants that the unit's tasks read, each once, as the runtime stores them; 0 where
             that is not known.
-        nests: loop nests of each of the unit's multiply-accumulate tasks, in order; empty where not known.
+        layers: the unit's tasks in order; empty where not known.
         memories: memories of its activations and constants; empty where not known.
     """
 
@@ -64,7 +64,7 @@ class UnitContext(Generic[S]):
     cores: int
     runtime: Runtime
     constant_bytes: int = 0
-    nests: tuple[tuple[LoopNest, ...], ...] = ()
+    layers: tuple[Layer, ...] = ()
     memories: Mapping[str, Access] = field(default_factory=dict)
 
     def efficiency(self, family: KernelFamily) -> Fraction:

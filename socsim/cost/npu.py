@@ -49,7 +49,7 @@ class NpuModel(CostModel[Npu], kind="npu"):
         super().__init__(context)
         self.engine = array_engine(
             ArrayContext(
-                context.spec, context.cores, context.nests, context.constant_bytes, context.hz, context.memories
+                context.spec, context.cores, context.layers, context.constant_bytes, context.hz, context.memories
             )
         )
 
@@ -110,7 +110,7 @@ class NpuModel(CostModel[Npu], kind="npu"):
             local_bytes=traffic.read_bytes + kernel.output_bytes + ceil_div(operands * kernel.element_bits, 8),
             core_cycles=parts.cycles * used,
             weight_bytes=traffic.weight_bytes,
-            setup_ps=self.spec.command.value,
+            setup_ps=self.spec.command.value + self.engine.setup_ps,
             sync_ps=self.spec.core_sync.value if used > 1 else 0,
             terms=Lines(lambda: self._terms(plain, kernel, parts, traffic)),
             levers=_levers(kernel, parts, traffic),

@@ -37,6 +37,19 @@ class Operand:
 
 
 @dataclass(frozen=True, slots=True)
+class Layer:
+    """A task of a unit as cost models see it that lay a whole network out.
+
+    Args:
+        type: operator of the vocabulary.
+        nests: its loop nests, batch included; empty where it multiplies nothing.
+    """
+
+    type: str
+    nests: tuple[LoopNest, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class Staged:
     """What of a kernel's element operations a unit may have stages for, fused operators included.
 

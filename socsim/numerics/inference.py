@@ -71,9 +71,9 @@ class Inference:
             NumericsError: operands that contradict their operator, or a result unlike its tensor.
         """
         values = {**self._constants, **self._arrays}
+        for tensor, array in inputs.items():
+            self._put(values, tensor, array)
         with self._team.job(self._program) as job:
-            for tensor, array in inputs.items():
-                self._put(values, tensor, array)
             for stop, op in self._parts:
                 self._advance(job, stop)
                 if op is not None:

@@ -138,7 +138,6 @@ class Job:
         self._position = self._released = 0
 
     def __enter__(self) -> Self:
-        self._release(0)
         return self
 
     def __exit__(self, kind: object, *_: object) -> None:

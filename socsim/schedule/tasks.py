@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from typing import TYPE_CHECKING
 
+from socsim.cost.work import Layer
 from socsim.workload.dtypes import DType, tensor_bytes
 from socsim.workload.graph import TensorKind
 from socsim.workload.operators import Category
@@ -93,10 +94,13 @@ class TaskGraph:
         used = {t for task in self.tasks if task.unit == unit for t in task.weights}
         return sum(self.stored[unit][t] for t in used)
 
-    def nests(self, unit: str, batch: int) -> tuple[tuple[LoopNest, ...], ...]:
-        """Return the loop nests of each of a unit's tasks that multiply, in order."""
-        found = (task.nests(batch) for task in self.tasks if task.unit == unit)
-        return tuple(nests for nests in found if nests)
+    def layers(self, unit: str, batch: int) -> tuple[Layer, ...]:
+        """Return a unit's tasks in order, without those that no hardware runs."""
+        return tuple(
+            Layer(task.root.type, task.nests(batch))
+            for task in self.tasks
+            if task.unit == unit and task.root.category not in {Category.VIEW, Category.STATE}
+        )
 
 
 def _union(sets: Iterable[frozenset[int]]) -> frozenset[int]:

@@ -9,7 +9,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from socsim.quantities import BytesPerCycle, ceil_div
+from socsim.quantities import BytesPerCycle, Time, ceil_div
 from socsim.soc.fields import Capacity, Count, DimensionName, Model, Ratio, Share
 
 Dataflow = Literal["weight_stationary", "output_stationary", "input_stationary"]
@@ -55,12 +55,26 @@ class VectorMatrixArray(Model):
 class PipelineArray(Model):
     """Compute slices that a compiler deals out to the layers of a network, all of which work at once.
 
-    The unit's `buffer` holds the weights of all layers; what does not fit is loaded again in each inference.
+    The unit's `buffer` holds the weights of all layers. A network that has too many weights or layers runs in
+    contexts, one after the other, whose weights are loaded each time.
     """
 
     kind: Literal["pipeline"]
     slices: Count
     macs_per_slice: Count
+    controllers: Count | None = None
+    """Layers, or parts of layers, that can work at once; absent: as many as slices."""
+    slices_per_controller: Count | None = None
+    """Slices that one part of a layer has at most; parts of a layer need a controller more, which joins their results.
+    Absent: any number."""
+    layers: dict[str, Count] = {}
+    """Operators that become several layers."""
+    filled: Share = 1
+    """Share of slices and controllers that a compiler hands out in a network that stays on the chip as a whole."""
+    context_filled: Share = 1
+    """Share of slices, controllers and buffer that it hands out in each of several contexts."""
+    switch: Time = Time.of(0)
+    """To change to another context, beside loading its weights."""
 
 
 class InMemoryArray(Model):

@@ -23,7 +23,7 @@ def test_run_prints_the_summary_on_stdout_and_nothing_on_stderr(socsim):
 
 
 def test_run_json_is_one_document_with_schema_version(socsim):
-    code, out, err = socsim(*KWS, "--json")
+    code, out, err = socsim(*KWS, "--json", "--calibration", "none")
     document = json.loads(out)
     assert code == 0
     assert document["schema_version"] == "socsim.run/1"
@@ -33,7 +33,7 @@ def test_run_json_is_one_document_with_schema_version(socsim):
 
 
 def test_quiet_silences_warnings(socsim):
-    assert socsim(*KWS, "--json", "--quiet")[2] == ""
+    assert socsim(*KWS, "--json", "--quiet", "--calibration", "none")[2] == ""
 
 
 def test_run_writes_the_files_that_were_asked_for_and_no_others(socsim, tmp_path):

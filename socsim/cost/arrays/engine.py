@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
     from socsim.cost.model import Access
     from socsim.cost.tiling import Traffic
-    from socsim.cost.work import Kernel, Work
+    from socsim.cost.work import Kernel, Layer, Work
     from socsim.soc.schema import Npu
     from socsim.workload.loops import LoopNest
 
@@ -42,7 +42,7 @@ class ArrayContext:
     Args:
         unit: description of the unit; its `array` is the engine's own.
         cores: cores that the run uses.
-        nests: loop nests of each multiply-accumulate task of the unit, in order; empty where not known.
+        layers: tasks of the unit in order; empty where not known.
         constant_bytes: constants that the unit's tasks read, each once; 0 where not known.
         hz: clock of the unit.
         memories: memories of activations and constants as the unit sees them; empty where not known.
@@ -50,7 +50,7 @@ class ArrayContext:
 
     unit: Npu
     cores: int
-    nests: tuple[tuple[LoopNest, ...], ...] = ()
+    layers: tuple[Layer, ...] = ()
     constant_bytes: int = 0
     hz: int = 0
     memories: Mapping[str, Access] = field(default_factory=dict)
@@ -182,6 +182,11 @@ class ArrayEngine(ABC, Generic[A]):
     def arena(self) -> str | None:
         """On-chip memory through which constants are staged; None where they come straight from theirs."""
         return None
+
+    @property
+    def setup_ps(self) -> int:
+        """Time to set a multiply-accumulate kernel up beside the unit's command."""
+        return 0
 
     def work(self, kernel: Kernel) -> Work | None:
         """Return the Work of a whole kernel, of any category; None leaves it to be put together from the parts below.

@@ -111,7 +111,7 @@ class InMemoryEngine(ArrayEngine[InMemoryArray], kind="in_memory"):
     @cached_property
     def _blocks(self) -> dict[int, int]:
         """Macro-fulls of all layers by the bits of a weight."""
-        nests = [nest for nests in self.context.nests for nest in nests]
+        nests = [nest for layer in self.context.layers for nest in layer.nests]
         widths = {DType(t).bits for t in self.context.unit.precisions}
         return {bits: sum(self._placed(nest, bits).blocks for nest in nests) for bits in widths}
 

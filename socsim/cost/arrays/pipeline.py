@@ -2,52 +2,55 @@
 
 from __future__ import annotations
 
-import heapq
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from fractions import Fraction
 from functools import cached_property
 from typing import TYPE_CHECKING
 
 from socsim.cost.arrays.engine import ArrayCycles, ArrayEngine, ArrayMapping, Operation, demand
+from socsim.cost.arrays.pipeline_contexts import Chip, Demand, Layout, laid_out
+from socsim.cost.model import as_fraction
 from socsim.cost.tiling import Steps, stream, without_weights
+from socsim.cost.work import by_memory, merged
 from socsim.quantities import ceil_div
 from socsim.soc.arrays import PipelineArray
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterable
 
     from socsim.cost.tiling import Traffic
-    from socsim.cost.work import Kernel
+    from socsim.cost.work import Kernel, Layer
     from socsim.workload.loops import LoopNest
 
 
 @dataclass(frozen=True, slots=True)
 class Stage:
-    """A layer's place on the chip.
+    """A layer's place on the chip; of layers that are alike, the mean of theirs.
 
     Args:
         slices: compute slices that are its own.
         interval: multiply-accumulates that a slice of the slowest layer of its context does in an inference.
-        context_macs: multiply-accumulates of all layers that are on the chip together with it.
+        share: part of that interval that counts as the layer's: its part of the context's multiply-accumulates.
     """
 
-    slices: int
-    interval: int
-    context_macs: int
+    slices: Fraction
+    interval: Fraction
+    share: Fraction
 
 
 class PipelineEngine(ArrayEngine[PipelineArray], kind="pipeline"):
     """The slowest layer decides how often an image leaves; rows of results pass from layer to layer.
 
-    A layer ends one row of its own after the layer before it, so that an inference takes the interval of
-    the slowest layer and a row of every layer. Its operators share that interval by their multiply-accumulates
-    (what an operator costs alone has no meaning on such a chip; the sum has), and each adds its row.
-    Slices go one by one to the layer that is slowest so far, which makes the slowest as fast as can be.
-    Of a network with more layers than slices, contexts of as many layers as there are slices follow one another.
+    An inference takes the interval of the slowest layer, and for every layer the time in which the rows arrive that
+    its first row of results needs, all layers being held to that interval. Its operators share the interval by their
+    multiply-accumulates (what an operator costs alone has no meaning on such a chip; the sum has).
+    Slices go one by one to the layer that is slowest so far, which makes the slowest as fast as controllers allow.
+    A network that does not fit runs in contexts, which follow one another: each loads its weights, then takes all
+    images of a batch.
 
-    Assumes: a layer keeps its slices busy; where the constants exceed the buffer, all are fetched again in
-    each inference (in chips that switch contexts); inputs and results of every layer pass by the memories that
-    the platform names, which should be on chip.
+    Assumes: a layer keeps its slices busy; layers of operators that multiply nothing are never the slowest; changes of
+    context are spread evenly over layers; what passes from context to context stays beside compute; inputs and results
+    of every layer pass by the memories that the platform names, which should be on chip.
     Valid for: chips in the manner of Hailo-8 with a network compiled as a whole; not calibrated.
     """
 
@@ -58,61 +61,115 @@ class PipelineEngine(ArrayEngine[PipelineArray], kind="pipeline"):
         """Return the multiply-accumulates of all slices."""
         return Fraction(array.slices * array.macs_per_slice)
 
+    @property
+    def setup_ps(self) -> int:
+        """Its part of the changes of context."""
+        contexts = len(self._contexts)
+        return ceil_div(contexts * self.spec.switch.value, max(1, len(self._demands))) if contexts > 1 else 0
+
     def run(self, operation: Operation) -> ArrayCycles:
-        """Return the operator's share of the interval, and the row by which it ends after its producer."""
+        """Return the operator's share of the interval, and the time until its first row can begin."""
         nest, stage = operation.nest, self._stage(operation.kernel.loops)
         speed = operation.rate * self.spec.macs_per_slice
-        share = _ceil(Fraction(stage.interval * nest.macs, max(1, stage.context_macs)) / speed)
-        row = _ceil(Fraction(nest.macs, stage.slices * max(1, nest.n * nest.p)) / speed)
+        part = Fraction(nest.macs, max(1, sum(n.macs for n in operation.kernel.loops)))
+        share = _ceil(stage.interval * stage.share * part * nest.n / speed)
+        row = _ceil(stage.interval * _awaited(nest) / speed)
         return ArrayCycles(
             share + row,
             nest.macs // max(1, nest.k),
             nest.macs // max(1, nest.q),
             nest.outputs,
-            f"{stage.slices} of {self.spec.slices} slices; share of the slowest layer's interval {share} "
-            f"+ a row of results {row}",
+            f"{float(stage.slices):g} of {self.spec.slices} slices in {max(1, len(self._contexts))} contexts; share of "
+            f"the slowest layer's interval {share} + rows that the first row of results needs {row}",
         )
 
     def traffic(self, kernel: Kernel, mapping: ArrayMapping) -> Traffic:
-        """Return the bytes of the activations, once; and of the weights, once, where not all of them fit on chip."""
-        fits = 0 < self.context.constant_bytes <= self.context.unit.buffer.value
-        moved = without_weights(kernel) if fits else kernel
+        """Return the bytes of the activations, once; and of the weights, once and beforehand, in several contexts."""
+        stays = len(self._contexts) == 1 and self.context.constant_bytes > 0
+        moved = without_weights(kernel) if stays else kernel
         # Rows pass straight on, and a context has room for the weights of its layers: nothing is fetched again.
         room = 4 * (moved.input_bytes + moved.weight_bytes + 1)
         steps = Steps.of_nest(mapping.nest, self.chunks(mapping.nest))
-        return stream(moved, room, steps, demand=demand(moved, mapping))
+        found = stream(moved, room, steps, demand=demand(moved, mapping))
+        if stays:
+            return found
+        rows = stream(without_weights(kernel), room, steps).first_load
+        return replace(found, first_load=merged(rows, by_memory(kernel.weights)))
 
     def _stage(self, loops: tuple[LoopNest, ...]) -> Stage:
         """Return a layer's place; of one that is not part of the network, its place alone on the chip."""
-        return self._stages.get(loops) or _laid_out((loops,), self.spec.slices)[loops]
+        if loops not in self._stages:
+            alone = (Demand(_macs(loops), 1, 0),)
+            return next(iter(_stages([loops], laid_out(alone, self._chip)).values()))
+        return self._stages[loops]
 
     @cached_property
     def _stages(self) -> dict[tuple[LoopNest, ...], Stage]:
-        return _laid_out(self.context.nests, self.spec.slices)
+        return _stages((layer.nests for layer in self.context.layers), self._contexts)
+
+    @cached_property
+    def _contexts(self) -> tuple[Layout, ...]:
+        return laid_out(self._demands, self._chip) if self._demands else ()
+
+    @cached_property
+    def _demands(self) -> tuple[Demand, ...]:
+        weights = sum(nest.weights for layer in self.context.layers for nest in layer.nests)
+        return tuple(self._demand(layer, Fraction(self.context.constant_bytes, max(1, weights))) for layer in self.context.layers)
+
+    def _demand(self, layer: Layer, bytes_per_weight: Fraction) -> Demand:
+        weights = sum(nest.weights for nest in layer.nests) * bytes_per_weight
+        return Demand(_macs(layer.nests), self.spec.layers.get(layer.type, 1), _ceil(weights))
+
+    @cached_property
+    def _chip(self) -> Chip:
+        array, room = self.spec, self.context.unit.buffer.value
+        controllers = array.controllers or array.slices
+        whole, several = as_fraction(array.filled), as_fraction(array.context_filled)
+        return Chip(
+            slices=int(array.slices * whole),
+            controllers=int(controllers * whole),
+            weights=room,
+            context_slices=int(array.slices * several),
+            context_controllers=int(controllers * several),
+            context_weights=int(room * several),
+            whole_controllers=controllers,
+            part=array.slices_per_controller or array.slices,
+            macs_per_s=max(1, self.context.hz) * array.macs_per_slice,
+            switch_ps=array.switch.value,
+        )
 
 
-def _laid_out(layers: Sequence[tuple[LoopNest, ...]], size: int) -> dict[tuple[LoopNest, ...], Stage]:
-    """Return the place of each layer; layers that are alike share the last one's."""
-    found: dict[tuple[LoopNest, ...], Stage] = {}
-    for start in range(0, len(layers), size):
-        context = layers[start : start + size]
-        macs = [sum(n.macs for n in nests) for nests in context]
-        slices = _dealt(macs, size)
-        interval = max(ceil_div(m, s) for m, s in zip(macs, slices, strict=True))
-        found |= {nests: Stage(s, interval, sum(macs)) for nests, s in zip(context, slices, strict=True)}
-    return found
+def _stages(layers: Iterable[tuple[LoopNest, ...]], contexts: Iterable[Layout]) -> dict[tuple[LoopNest, ...], Stage]:
+    """Return the place of each layer that multiplies; layers that are alike share the mean of theirs."""
+    places = [(slices, context) for context in contexts for slices in context.slices]
+    alike: dict[tuple[LoopNest, ...], list[tuple[int, Layout]]] = {}
+    for nests, place in zip(layers, places, strict=True):
+        if nests:
+            alike.setdefault(nests, []).append(place)
+    return {nests: _mean(_macs(nests), found) for nests, found in alike.items()}
 
 
-def _dealt(work: Sequence[int], slices: int) -> list[int]:
-    """Return slices for each layer, at least one, such that the slowest layer is as fast as can be."""
-    dealt = [1] * len(work)
-    slowest = [(-amount, position) for position, amount in enumerate(work)]
-    heapq.heapify(slowest)
-    for _ in range(slices - len(work)):
-        _, position = slowest[0]
-        dealt[position] += 1
-        heapq.heapreplace(slowest, (-ceil_div(work[position], dealt[position]), position))
-    return dealt
+def _mean(macs: int, places: list[tuple[int, Layout]]) -> Stage:
+    amount = len(places)
+    interval = sum((c.interval for _, c in places), Fraction()) / amount
+    taken = sum((c.interval * macs / max(1, c.macs) for _, c in places), Fraction()) / amount
+    return Stage(Fraction(sum(s for s, _ in places), amount), interval, taken / interval if interval else Fraction())
+
+
+def _macs(nests: Iterable[LoopNest]) -> int:
+    """Return the multiply-accumulates of a layer in one inference."""
+    return sum(nest.macs // max(1, nest.n) for nest in nests)
+
+
+def _awaited(nest: LoopNest) -> Fraction:
+    """Return the part of its input that an operator waits for: rows up to the middle of the first window.
+
+    A product of two activations waits for all of the second.
+    """
+    if not nest.is_convolution and nest.g > 1:
+        return Fraction(1)
+    rows = (nest.r - 1) * nest.dilation_h // 2 + 1
+    return min(Fraction(1), Fraction(rows, max(1, nest.p if nest.output_positions else nest.input_rows)))
 
 
 def _ceil(amount: Fraction) -> int:
