@@ -84,13 +84,18 @@ class Prepared:
 
 def prepare(plan: Plan) -> Prepared:
     """Return a plan with its costs; kernels that repeat in a network are costed once."""
-    known: dict[tuple[str, Same, tuple[Kept, ...]], Cost] = {}
+    known: dict[tuple[str, Same, tuple[Kept, ...], int], Cost] = {}
     costs = []
     every = kept_by_task(plan.tasks, plan.memory, plan.platform, plan.batch)
+    slack = {name: 0 for name, model in plan.models.items() if model.arena}
     for task, kernel, kept in zip(plan.tasks.tasks, _kernels(plan), every, strict=True):
-        key = task.unit, Same(kernel), kept
+        before = slack.get(task.unit, 0)
+        key = task.unit, Same(kernel), kept, before
         if key not in known:
-            known[key] = _cost(plan, task, kernel, kept)
+            known[key] = _cost(plan, task, replace(kernel, slack=before) if before else kernel, kept)
+        work = known[key].work
+        if work is not None and task.unit in slack:
+            slack[task.unit] = work.cover_cycles
         costs.append(known[key])
     return Prepared(plan, tuple(_early(plan, costs)))
 

@@ -348,7 +348,7 @@ def _accesses(platform: Platform, unit: str, cores: int) -> dict[str, Access]:
         port = platform.port_rates(unit, name, cores)
         read = min(port.read, memory.read_bytes_per_s, *links)
         written = min(port.write, memory.write_bytes_per_s, *links)
-        found[name] = Access(memory.kind, read, memory.latency_ps, written)
+        found[name] = Access(memory.kind, read, memory.latency_ps, written, memory.write_latency_ps)
     return found
 
 

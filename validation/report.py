@@ -4,7 +4,8 @@
     python validation/report.py --check      # checks budgets.yaml alone
     python validation/report.py --calibrate  # first fits the calibrations in platforms/calibrations anew
 
-Every number comes from measurements.csv: each network is predicted by fits that never saw it.
+Every number comes from measurements.csv: each network is predicted by fits that never saw it. The machine at hand is
+host_measurements.csv, on the platform of host.yaml; its networks that do not ship are looked for beside the checkout.
 """
 
 from __future__ import annotations
@@ -15,10 +16,12 @@ from pathlib import Path
 from statistics import median
 from typing import TYPE_CHECKING
 
+import socsim as ss
+from socsim.accuracy.own_files import own_platforms
 from socsim.accuracy.table import read_measurements
 from socsim.accuracy.validation import answers, compare
 from socsim.calibration.crossed import cross_validation
-from socsim.calibration.library import calibrate_library, write_library
+from socsim.calibration.library import calibrate_device, calibrate_library, write_library
 from socsim.report.crossed import COLUMNS, MEANINGS, group_cells, header, percent, total_rows
 from socsim.report.drawing import figure_bytes, offline_axes, set_title, unit_colours
 from socsim.soc.yaml_reader import read_yaml
@@ -34,6 +37,8 @@ if TYPE_CHECKING:
 HERE = Path(__file__).parent
 TABLE = HERE / "measurements.csv"
 BUDGETS = HERE / "budgets.yaml"
+HOST = HERE / "host_measurements.csv"
+MODELS = HERE.parent.parent / "shared" / "models"
 REPORT = HERE / "REPORT.md"
 FIGURES = HERE / "figures"
 LIBRARY = HERE.parent / "platforms" / "calibrations"
@@ -63,6 +68,13 @@ def find(*, calibrate: bool) -> Findings:
         write_library(fits, LIBRARY)
         given = answers(table, processes=2)
     return Findings(compare(table, given), cross_validation(fits))
+
+
+def _host() -> CrossValidation | None:
+    if not MODELS.is_dir():
+        return None
+    table = read_measurements(HOST, platforms=own_platforms([HOST.with_name("host.yaml")]), models=MODELS)
+    return cross_validation(calibrate_device(table, HOST, "x86-host"))
 
 
 # --- budgets ------------------------------------------------------------------------------------------
@@ -115,8 +127,8 @@ def report(found: Findings) -> str:
         f"{percent(totals.coverage)} of the others have a prediction. Part of all measurements is held back and was "
         "not looked at.",
         "",
-        "A group is a platform, unit, cluster and runtime; a pair is a platform and a unit, counted once with the median of "
-        "its groups of eight networks or more. Errors are predicted / measured - 1. Ways to predict:",
+        "A group is a platform, unit, cluster and runtime; a pair is a platform and a unit, counted once with the "
+        "median of its groups of eight networks or more. Errors are predicted / measured - 1. Ways to predict:",
         "",
         *(f"- {meaning}" for meaning in MEANINGS),
         "",
@@ -141,18 +153,49 @@ def report(found: Findings) -> str:
         "",
         "## Networks, largest error first",
         "",
-        "Median over groups of the error of a network that no fit saw, with its sign: what the cost models do not know of "
-        "a network, on whatever chip.",
+        "Median over groups of the error of a network that no fit saw, with its sign: what the cost models do not know "
+        "of a network, on whatever chip.",
         "",
         *_table(("network", "groups", "median error", "median size"), _networks(counted)[:_WORST]),
         "",
         "![error by network](figures/error_by_network.png)",
         "",
+        "## Energy",
+        "",
+        "Energy per inference, and power above the idle floor, of boards: each workload by a fit that never saw it, "
+        "with the measured latency of the same board (`socsim validate energy`). The baseline is a constant power.",
+        "",
+        *_table(("metric", "groups", "error", "constant power", "better by"), _energies()),
+        "",
+        *_host_section(_host()),
         "## Smaller groups",
         "",
         *_table(header(), [group_cells(group) for group in small]),
     ]
     return "\n".join(lines) + "\n"
+
+
+def _energies() -> list[tuple[str, ...]]:
+    totals = ss.validate_energy(TABLE).comparison.totals
+    names = {"energy_per_inference": "energy per inference", "power": "power above the idle floor"}
+    found = [(words, totals(metric, "measured")) for metric, words in names.items()]
+    return [
+        (words, str(t.groups), percent(t.mape), percent(t.baseline_mape), percent(t.improvement)) for words, t in found
+    ]
+
+
+def _host_section(host: CrossValidation | None) -> list[str]:
+    if host is None:
+        return []
+    return [
+        "## A machine of one's own",
+        "",
+        "A two-core x86 machine, described by `socsim platforms host`, measured by `socsim measure` and fitted by "
+        "`socsim calibrate` (docs/measuring.md):",
+        "",
+        *_table(header(), [group_cells(group) for group in host.groups]),
+        "",
+    ]
 
 
 def _relatives(crossed: CrossValidation) -> list[tuple[str, ...]]:

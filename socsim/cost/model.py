@@ -34,12 +34,14 @@ class Access:
         bytes_per_s: what its port, the links on the way and the memory let through of reads.
         latency_ps: until the first byte arrives.
         written_bytes_per_s: the same of writes; None: as of reads.
+        written_latency_ps: until a write is acknowledged; None: as of reads.
     """
 
     kind: str
     bytes_per_s: int
     latency_ps: int
     written_bytes_per_s: int | None = None
+    written_latency_ps: int | None = None
 
 
 @dataclass(frozen=True)
@@ -130,7 +132,10 @@ class CostModel(ABC, Generic[S]):
 
     @property
     def arena(self) -> str | None:
-        """On-chip memory whose free bytes the unit's kernels can use; None where they use none."""
+        """On-chip memory through which the unit's constants may come; None where they come straight from theirs.
+
+        Kernels of units that have one know its free bytes, and how long the task before covers what comes.
+        """
         return None
 
     @cached_property

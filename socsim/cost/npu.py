@@ -135,7 +135,7 @@ class NpuModel(CostModel[Npu], kind="npu"):
 
     def _vector_work(self, kernel: Kernel) -> Work:
         passed = stages(kernel, self.spec, self.context.cores, 0)
-        vector = max((stage.cycles for stage in passed), default=0)
+        vector = self.engine.vector_cycles(kernel, max((stage.cycles for stage in passed), default=0))
         reads = merged(by_memory(kernel.inputs), by_memory(kernel.weights))
         writes = by_memory(kernel.outputs)
         return Work(

@@ -30,7 +30,7 @@ class Peak:
         of: the type that is multiplied, or the memory.
         by: the instruction or the part of the unit that does it.
         value: the figure.
-        unit_of_value: "op/s", "B/s" or "ps".
+        unit_of_value: "OP/s", "B/s" or "ps".
     """
 
     unit: str
@@ -65,7 +65,7 @@ def _operations(platform: Platform, name: str) -> Iterator[Peak]:
     unit, hz = platform.unit(name), platform.unit_hz(name)
     for cores in dict.fromkeys((1, _parallel(unit))):
         for of, by, rate in _rates(unit):
-            yield Peak(name, cores, "operations", of, by, int(2 * cores * rate * hz), "op/s")
+            yield Peak(name, cores, "operations", of, by, int(2 * cores * rate * hz), "OP/s")
 
 
 def _rates(unit: AnyUnit) -> Iterator[tuple[str, str, Fraction]]:

@@ -43,10 +43,12 @@ class Layer:
     Args:
         type: operator of the vocabulary.
         nests: its loop nests, batch included; empty where it multiplies nothing.
+        elements: of the largest of its inputs and results, in one inference.
     """
 
     type: str
     nests: tuple[LoopNest, ...]
+    elements: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,7 +86,8 @@ class Kernel:
         stride: rows and columns between windows.
         activation: function that the kernel applies to its results, "NONE" where it applies none.
         stripes: parts of its rows that take turns with those of other kernels of a cascade.
-        follows: whether its unit works on another task before it.
+        slack: cycles beside which the task before lets constants come; 0 where the unit has worked on none before, or
+            stages none.
         staged: element operations among `vector_elements` for which a unit may have stages of their own.
         spare: bytes free in the on-chip memory of the unit's activations while the kernel runs, as far as its
             constants could use them.
@@ -104,7 +107,7 @@ class Kernel:
     stride: tuple[int, int] = (1, 1)
     activation: str = "NONE"
     stripes: int = 1
-    follows: bool = True
+    slack: int = 0
     spare: int = 0
     staged: Staged = Staged()
 
@@ -217,6 +220,7 @@ class Work:
         terms: the arithmetic in words, one line for each cause.
         levers: what would make it faster.
         conversions: sums that analogue-to-digital converters read, for energy.
+        cover_cycles: cycles beside which the unit's compiler lets constants of the next task come.
     """
 
     phases: tuple[Phase, ...]
@@ -230,6 +234,7 @@ class Work:
     terms: Sequence[str]
     levers: tuple[str, ...]
     conversions: int = 0
+    cover_cycles: int = 0
 
 
 def transfers(reads: dict[str, int], writes: dict[str, int]) -> tuple[Transfer, ...]:

@@ -108,8 +108,9 @@ class Fabric:
             slow = self.slow_of(unit)
             under_way = {".read": port.outstanding, ".write": port.writes or port.outstanding, "": port.together or 0}
             for memory in dict.fromkeys((*spec.activations, *spec.weights)):
-                latency = max(1, self._platform.memories[memory].latency_ps)
+                ends = self._platform.memories[memory]
                 for direction, bursts in under_way.items():
+                    latency = max(1, ends.write_latency_ps if direction == ".write" else ends.latency_ps)
                     window = Window(unit, memory, round(bursts * unit_bytes / slow), latency)
                     if f"{unit}>{memory}{direction}" in self.capacities:
                         windows[f"{unit}>{memory}{direction}"] = window

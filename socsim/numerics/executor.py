@@ -11,8 +11,9 @@ import numpy as np
 from socsim.errors import NumericsError, UnsupportedOperatorError, UsageError, did_you_mean, join_faults
 from socsim.numerics import operators  # noqa: F401  (fills the table of implementations)
 from socsim.numerics.arrays import constant_array, has_arrays, integer_range, numpy_dtype
+from socsim.numerics.computed_quantization import prepared_with_values
 from socsim.numerics.inference import CONTRADICTIONS, Inference, unfit
-from socsim.numerics.node import IMPLEMENTATIONS, Node, prepared
+from socsim.numerics.node import IMPLEMENTATIONS, Node
 from socsim.numerics.profiles import Profile, profile
 from socsim.numerics.signatures import check_signature
 from socsim.numerics.threads import ALONE, SINGLE_BLAS, Team
@@ -131,7 +132,7 @@ class Executable:
             node = Node(self.graph, op, self.profile, self._state, self._team)
             if self.graph.source_format == "tflite":
                 check_signature(node)
-            return prepared(node)
+            return prepared_with_values(node)
         except CONTRADICTIONS as error:
             raise unfit(self.graph, op, error) from error
 

@@ -227,9 +227,6 @@ class Mac:
 
     def _points(self, position: int) -> Array:
         stated = self.node.attributes.get(f"zero_point_{position}")
-        if isinstance(stated, str):
-            msg = f"{self.node.where}: the zero point of operand {position} is computed ({stated!r}); make it constant"
-            raise NumericsError(msg)
         quantization = self.node.input(position).quantization
         points: Any = stated or (quantization.zero_points if quantization else ())
         return np.array(points or (0,), np.int64)

@@ -113,10 +113,10 @@ def _draw_roof(ax: Axes, unit: UnitRecord, colour: str, labels: Labels) -> None:
     ax.plot(xs, ys, color=colour, lw=1.6, zorder=2)
     if rate and left < ridge < right:
         _name_slope(unit, (max(left, ax.get_ylim()[0] / rate), ridge), labels)
-        _note(ax, f"ridge {peak / rate:.4g} op/B", (ridge, peak), (-4, 4), colour)
+        _note(ax, f"ridge {peak / rate:.4g} OP/B", (ridge, peak), (-4, 4), colour)
         ax.plot([ridge], [peak], marker="o", ms=4, color=colour)
     labels.block_line(list(zip(xs, ys, strict=True)))
-    note = f"{terminal_text(unit.name, 20)} peak {format_si(peak, 'op/s', digits=4)}"
+    note = f"{terminal_text(unit.name, 20)} peak {format_si(peak, 'OP/s', digits=4)}"
     _note(ax, note, (right, peak), (-4, 4), colour)
 
 
@@ -227,7 +227,7 @@ def _draw_ceiling(ax: Axes, ceiling: Ceiling, colour: str, *, in_use: bool) -> N
     left, right = ax.get_xlim()
     ridge = ceiling.operations_per_s / ceiling.bytes_per_s if ceiling.bytes_per_s else left
     xs = sorted({left, min(max(ridge, left), right), right})
-    label = f"{terminal_text(f'{ceiling.unit} {ceiling.dtype}', 30)} {format_si(ceiling.operations_per_s, 'op/s')}"
+    label = f"{terminal_text(f'{ceiling.unit} {ceiling.dtype}', 30)} {format_si(ceiling.operations_per_s, 'OP/s')}"
     ax.plot(
         xs, [_attainable(ceiling, x) for x in xs], color=colour, lw=1.6 if in_use else 0.8, zorder=2,
         ls="-" if in_use else "--", label=label.replace("$", r"\$"),

@@ -81,8 +81,8 @@ def roofline_text(analysis: AnalysisRecord, run: RunRecord) -> str:
 
 
 def _ceiling(roof: Ceiling) -> tuple[str, ...]:
-    ridge = f"{roof.operations_per_s / roof.bytes_per_s:.4g} op/B" if roof.bytes_per_s else "-"
-    peak, rate = format_si(roof.operations_per_s, "op/s"), format_si(roof.bytes_per_s, "B/s")
+    ridge = f"{roof.operations_per_s / roof.bytes_per_s:.4g} OP/B" if roof.bytes_per_s else "-"
+    peak, rate = format_si(roof.operations_per_s, "OP/s"), format_si(roof.bytes_per_s, "B/s")
     return terminal_text(roof.unit, 20), roof.dtype, peak, terminal_text(roof.memory, 20), rate, ridge
 
 
@@ -93,10 +93,10 @@ def _line(row: dict[str, Any]) -> tuple[str, ...]:
         terminal_text(row["type"], 24),
         terminal_text(row["unit"], 20),
         row["dtype"],
-        "no bytes" if intensity is None else f"{intensity:.4g} op/B",
-        format_si(row["attainable_operations_per_s"], "op/s"),
+        "no bytes" if intensity is None else f"{intensity:.4g} OP/B",
+        format_si(row["attainable_operations_per_s"], "OP/s"),
         row["roof"],
-        format_si(row["achieved_operations_per_s"], "op/s"),
+        format_si(row["achieved_operations_per_s"], "OP/s"),
         "-"
         if row["share"] is None
         else format_share(row["achieved_operations_per_s"], row["attainable_operations_per_s"]),

@@ -312,7 +312,7 @@ def _cost(record: RunRecord, op: OperatorRecord) -> list[str]:
 def _rates(op: OperatorRecord) -> list[str]:
     parts = []
     if op.macs and op.latency_ps:
-        parts.append(f"{format_si(2 * op.macs * PS_PER_S / op.latency_ps, 'op/s', digits=4)} attained")
+        parts.append(f"{format_si(2 * op.macs * PS_PER_S / op.latency_ps, 'OP/s', digits=4)} attained")
     if op.utilisation is not None:
         parts.append(f"{format_share(op.utilisation, 1)} of the unit's peak")
     if op.arithmetic_intensity is not None:

@@ -86,7 +86,6 @@ class KernelMaker:
             stride=task.root.attributes.get("strides", (1, 1)),
             activation=outline.activation,
             staged=outline.staged,
-            follows=task.follows,
             stripes=self._residence.stripes.get(task.position, 1),
             spare=min(self._residence.spare(task), 2 * sum(o.bytes for o in weights)),
         )

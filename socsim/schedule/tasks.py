@@ -47,8 +47,6 @@ class Task:
     inputs: list[int] = field(default_factory=list)
     weights: list[int] = field(default_factory=list)
     outputs: list[int] = field(default_factory=list)
-    follows: bool = True
-    """Whether the unit works on another task before it."""
     private: frozenset[int] = frozenset()
     """Inputs and outputs that tasks of this unit alone make and read."""
 
@@ -97,10 +95,13 @@ class TaskGraph:
     def layers(self, unit: str, batch: int) -> tuple[Layer, ...]:
         """Return a unit's tasks in order, without those that no hardware runs."""
         return tuple(
-            Layer(task.root.type, task.nests(batch))
+            Layer(task.root.type, task.nests(batch), self._largest(task))
             for task in self.tasks
             if task.unit == unit and task.root.category not in {Category.VIEW, Category.STATE}
         )
+
+    def _largest(self, task: Task) -> int:
+        return max((self.graph.tensors[t].elements for t in (*task.inputs, *task.outputs)), default=0)
 
 
 def _union(sets: Iterable[frozenset[int]]) -> frozenset[int]:
@@ -131,7 +132,6 @@ class _Fuser:
         self.storage: dict[int, int] = {}
         self.viewed: dict[int, int] = {}
         """By operator that is compiled away, the last task that makes anything of what it views."""
-        self.busy: set[str] = set()
         self.outputs = frozenset(graph.outputs)
 
     def run(self) -> TaskGraph:
@@ -157,8 +157,6 @@ class _Fuser:
             self.task_of[pad.index] = task.position
             self.folded[pad.index] = f"padding folded into {op.index} {op.type}"
         self.task_of[op.index] = task.position
-        task.follows = task.unit in self.busy
-        self.busy.add(task.unit)
         self.tasks.append(task)
 
     def _join(self, task: Task, op: Operator, reason: str) -> None:

@@ -62,6 +62,10 @@ class PipelineArray(Model):
     kind: Literal["pipeline"]
     slices: Count
     macs_per_slice: Count
+    inputs_per_slice: Count = 1
+    """Inputs of one group that a slice multiplies at once; narrower groups leave multipliers idle."""
+    elements_per_part: Count | None = None
+    """Elements of the larger of inputs and results that a part of a layer passes in a cycle; absent: any number."""
     controllers: Count | None = None
     """Layers, or parts of layers, that can work at once; absent: as many as slices."""
     slices_per_controller: Count | None = None

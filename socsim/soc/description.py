@@ -34,8 +34,13 @@ def _units(platform: Platform) -> Iterator[str]:
         mark = "preferred" if name == platform.file.preference[0] else ""
         yield (
             f"unit      {name:<12} {unit.kind:<12} {cores} x {what} at {format_si(platform.unit_hz(name), 'Hz')}, "
-            f"runtime {unit.runtime} {mark}".rstrip()
+            f"runtime {_software(platform, name)} {mark}".rstrip()
         )
+
+
+def _software(platform: Platform, unit: str) -> str:
+    software = platform.runtime(unit)
+    return " ".join(filter(None, (software.name, software.version)))
 
 
 def _memories(platform: Platform) -> Iterator[str]:

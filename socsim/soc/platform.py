@@ -49,6 +49,7 @@ class MemorySpec:
     shared_pins: bool
     peak_bytes_per_s: int
     latency_ps: int
+    write_latency_ps: int
     static_nw: int
     rest_nw: int
     read_aj_per_byte: int | None
@@ -225,12 +226,14 @@ class Platform:
     def _memory(self, name: str) -> MemorySpec:
         m = self.file.memories[name]
         bus = None
+        written = m.latency.value
         match m:
             case Dram():
                 bus = dram_bus(m)
                 peak = bus.peak_bytes_per_s if bus else m.channels * m.width.value * m.data_rate.value // 8
                 share = m.efficiency if m.efficiency is not None or bus is None else bus.efficiency()
                 read = write = int(peak * (1 if share is None else share))
+                written = m.write_latency.value if m.write_latency else written
             case Sram() | SystemCache():
                 hz = self.clock(m.clock).hz
                 read, write = m.read.value * hz, m.write.value * hz
@@ -239,7 +242,7 @@ class Platform:
                 read, write = m.read.value, m.write.value if m.write else 0
                 peak = max(read, write)
         return MemorySpec(
-            name, m.kind, m.size.value, read, write, _shares_pins(m), peak, m.latency.value,
+            name, m.kind, m.size.value, read, write, _shares_pins(m), peak, m.latency.value, written,
             m.static.value, m.rest.value,
             m.energy.read.value if m.energy else None,
             m.energy.write.value if m.energy else None,
@@ -310,11 +313,12 @@ class Platform:
         """Return what a unit's port can move to and from a memory: width, and bursts under way over latency."""
         port = self.unit(unit).port
         width = port.width.value * self.unit_hz(unit)
-        latency = max(1, self.memories[memory].latency_ps)
+        latencies = self.memories[memory].latency_ps, self.memories[memory].write_latency_ps
+        behind, written = (max(1, latency) for latency in latencies)
         writes = port.writes or port.outstanding
         together = port.together or port.outstanding + writes
-        windows = (bursts * port.burst.value * PS_PER_S // latency for bursts in (port.outstanding, writes, together))
-        read, write, both = windows
+        windows = (port.outstanding, behind), (writes, written), (together, max(behind, written))
+        read, write, both = (bursts * port.burst.value * PS_PER_S // latency for bursts, latency in windows)
         return PortRates(cores * min(width, read), cores * min(width, write), cores * min(2 * width, both))
 
     def port_bytes_per_s(self, unit: str, memory: str, cores: int = 1) -> int:

@@ -136,6 +136,8 @@ class Runtime(Model):
     schema_: Annotated[Literal["socsim.runtime/1"], Field(alias="schema")]
     name: str
     title: str
+    version: str | None = None
+    """Versions of the software that the file describes, or whose measurements it is compared with; absent: not stated."""
     kinds: Annotated[list[Literal["cpu", "gpu", "npu", "dsp", "sensing_hub"]], Field(min_length=1)]
     measurement_names: list[str] = Field(default=[])
     """Names that this stack goes by in measurement tables."""

@@ -116,6 +116,8 @@ class Dram(MemoryBase):
     device's timings."""
     latency: Time
     """Unloaded read latency seen by an initiator, controller and fabric included."""
+    write_latency: Time | None = None
+    """The same of a write, until it is acknowledged. Absent: as of a read."""
 
 
 class Sram(MemoryBase):

@@ -174,7 +174,7 @@ class GraphBuilder:
         return False
 
     def _with_loops(self, op: Operator) -> Operator:
-        shapes_in = [None if i is None else self._tensors[i].shape for i in op.inputs]
+        shapes_in = [None if i is None else self._tensors[i].shape for i in op.data_inputs]
         shapes_out = [self._tensors[i].shape for i in op.outputs]
         try:
             loops = loop_nests(op.type, shapes_in, shapes_out, op.attributes)

@@ -33,7 +33,7 @@ def shape_faults(graph: Graph) -> list[str]:
 
 
 def _output_fault(graph: Graph, op: Operator) -> str:
-    inputs = [None if i is None else graph.tensors[i].shape for i in op.inputs]
+    inputs = [None if i is None else graph.tensors[i].shape for i in op.data_inputs]
     try:
         inferred = infer_shapes(op.type, inputs, op.attributes)
     except ValueError as error:
@@ -58,9 +58,10 @@ def _same_elements(op: Operator, declared: Shape, expected: Shape) -> bool:
 
 def _broadcasts(graph: Graph, op: Operator) -> bool:
     """Return whether the third operand of a fully-connected operator is added like any other (ONNX Gemm)."""
-    if op.type != "FULLY_CONNECTED" or len(op.inputs) < 3 or op.inputs[2] is None:
+    addend = op.data_inputs[2] if len(op.data_inputs) > 2 else None
+    if op.type != "FULLY_CONNECTED" or addend is None:
         return False
-    added, result = graph.tensors[op.inputs[2]].shape, graph.tensors[op.outputs[0]].shape
+    added, result = graph.tensors[addend].shape, graph.tensors[op.outputs[0]].shape
     tail = result[len(result) - len(added) :]
     return len(added) <= len(result) and all(d in (1, e) for d, e in zip(added, tail, strict=True))
 
@@ -74,7 +75,7 @@ def _weight_fault(graph: Graph, op: Operator) -> str:
     if not _broadcasts(graph, op):
         wanted.append(("bias", 2, channels))
     for name, position, elements in wanted:
-        index = op.inputs[position] if position < len(op.inputs) else None
+        index = op.data_inputs[position] if position < len(op.data_inputs) else None
         if index is not None and graph.tensors[index].elements != elements:
             tensor = graph.tensors[index]
             held = f"{name} {tensor.name!r} {tensor.shape} hold {tensor.elements} elements"

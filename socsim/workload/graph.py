@@ -12,7 +12,7 @@ from enum import Enum
 from functools import cached_property
 from math import prod
 from types import MappingProxyType
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from socsim.memo import Memo
 from socsim.workload.dtypes import DType, tensor_bytes
@@ -87,6 +87,22 @@ class Tensor:
         return self.kind is TensorKind.CONSTANT
 
 
+class ComputedQuantization(NamedTuple):
+    """Where an operator finds the scale and zero point of a tensor, if the network computes them.
+
+    Args:
+        operand: position of the tensor; None for the first result.
+        scale: position of the operand that holds the scale; None for none.
+        zero_point: likewise. Without both, the tensor is a bias: its scale is the product of the first two operands'.
+        axis: along which several scales lie.
+    """
+
+    operand: int | None
+    scale: int | None
+    zero_point: int | None
+    axis: int | None
+
+
 @dataclass(frozen=True, slots=True)
 class Operator:
     """One node. `inputs` may hold None for an operand that the file leaves out.
@@ -103,6 +119,13 @@ class Operator:
     attributes: Mapping[str, Any] = field(default_factory=lambda: MappingProxyType({}))
     loops: tuple[LoopNest, ...] = ()
     source_type: str = ""
+
+    @property
+    def data_inputs(self) -> tuple[int | None, ...]:
+        """Operands but for those behind them that hold the scales and zero points of tensors."""
+        computed = self.attributes.get("computed_quantization", ())
+        held = (i for found in computed for i in (found.scale, found.zero_point) if i is not None)
+        return self.inputs[: min(held, default=len(self.inputs))]
 
     @property
     def macs(self) -> int:

@@ -167,7 +167,7 @@ def test_networks_that_a_unit_cannot_run_are_no_proof():
 def test_energy_that_ignores_its_coefficient_is_found(monkeypatch):
     from socsim.cost.energy import EnergyModel
 
-    monkeypatch.setattr(EnergyModel, "_unit_aj", lambda *_: 10**12)
+    monkeypatch.setattr(EnergyModel, "_at_voltage", lambda *_: 10**12)
     found = conformance_faults(SMALL, "npu", ONE)
     assert {fault.split(":")[0] for fault in found} >= {"energy_follows_its_coefficients", "lower_voltage_costs_less"}
 

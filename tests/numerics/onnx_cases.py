@@ -15,6 +15,7 @@ MICROSOFT = "com.microsoft"
 _TYPES = {
     "int8": onnx.TensorProto.INT8, "uint8": onnx.TensorProto.UINT8, "int16": onnx.TensorProto.INT16,
     "uint16": onnx.TensorProto.UINT16, "float32": onnx.TensorProto.FLOAT, "int64": onnx.TensorProto.INT64,
+    "int32": onnx.TensorProto.INT32,
 }  # fmt: skip
 
 

@@ -35,14 +35,6 @@ NETWORKS = {
 SMALLEST = {"ad01_int8", "micro_speech_quantized"}
 COLUMNS = {"sram": "sram_total_bytes", "dram": "dram_total_bytes", "flash": "off_chip_flash_total_bytes"}
 
-# What is further off, by cell: the bound that holds, and why.
-SHORTFALLS = {
-    ("ethos-u65-256", "ad01_int8", "sram"): 0.60,
-    ("ethos-u65-512", "ad01_int8", "sram"): 0.40,
-}
-"""Of ten fully-connected layers with weights of some 10 kB, Vela stages those whose transfer the layer before hides;
-here a layer decides by itself, and two more are staged. Their bytes pass SRAM twice; cycles agree within 3 %."""
-
 
 @cache
 def table(path: Path) -> dict[tuple[str, str], dict[str, str]]:
@@ -88,11 +80,10 @@ def test_cycles_of_the_unit_itself(cell):
 
 
 def test_bytes_of_each_memory(cell):
-    unit, network, found, wanted = cell
-    usual = 0.35 if network in SMALLEST else 0.20
+    _, network, found, wanted = cell
+    bound = 0.35 if network in SMALLEST else 0.20
     for memory in found.memories:
         moved = memory.read_bytes + memory.write_bytes
-        bound = SHORTFALLS.get((unit, network, memory.name), usual)
         assert moved == pytest.approx(float(wanted[COLUMNS[memory.name]]), rel=bound), memory.name
 
 
@@ -100,16 +91,6 @@ def test_multiply_accumulates(cell):
     """Vela counts the windows of pools and sums as products too, we do not."""
     _, _, found, wanted = cell
     assert found.macs == pytest.approx(float(wanted["nn_macs"]), rel=0.03)
-
-
-@pytest.mark.parametrize("cell_name", sorted(SHORTFALLS))
-def test_a_shortfall_is_still_one(shared, cell_name):
-    """What has come within the usual bound must leave the list."""
-    unit, network, memory = cell_name
-    found = record(shared / "models" / NETWORKS[network], unit)
-    wanted = table(shared / "peers" / "vela" / "vela_5.2.0_summary.csv")[unit, network]
-    moved = next(m.read_bytes + m.write_bytes for m in found.memories if m.name == memory)
-    assert moved != pytest.approx(float(wanted[COLUMNS[memory]]), rel=0.35 if network in SMALLEST else 0.20)
 
 
 def test_totals_are_close_on_the_whole(shared):
@@ -156,6 +137,21 @@ def test_operators_one_by_one(shared):
     assert len(errors) == 960
     assert errors[len(errors) // 2] < 0.01
     assert errors[len(errors) * 9 // 10] < 0.15
+
+
+@pytest.mark.parametrize(("unit", "apart"), [("ethos-u65-256", {8}), ("ethos-u65-512", set())])
+def test_weights_of_small_layers_are_staged_where_vela_stages_them(shared, unit, apart):
+    """Ten fully-connected layers of ad01. Of one, Vela's choice hangs on 25 of 5,468 cycles, and its weights on us."""
+    used = []
+    with (shared / "peers" / "vela" / "vela_5.2.0_per_layer_regor.csv").open(encoding="utf-8", newline="") as file:
+        for row in csv.DictReader(file):
+            if (row["accelerator"], row["model"]) == (unit, "ad01_int8") and float(row["Op Cycles"]):
+                used.append(int(row["Staging Usage"]))
+    activations = 256  # the most that a layer here reads and writes on chip
+    wanted = [amount > activations for amount in used]
+    explained = record(shared / "models" / NETWORKS["ad01_int8"], unit).explanations
+    found = ["staged in sram" in "".join(e.terms) for e in sorted(explained, key=lambda e: e.operator)]
+    assert {i for i, (a, b) in enumerate(zip(found, wanted, strict=True)) if a != b} == apart
 
 
 # Vela 5.2.0 with a smaller arena (--arena-cache-size), mobilenet_v2_quantized_1x3x224x224: cycles in total.

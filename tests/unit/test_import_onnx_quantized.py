@@ -199,7 +199,9 @@ def test_integer_matrix_multiplication_after_dynamic_quantization():
     graph = load(network(nodes, [value("x", [3, 8])], [value("y", [3, 6], TensorProto.INT32)], constants))
     quantize, dense = graph.operators
     assert (quantize.type, len(quantize.outputs), dense.type) == ("QUANTIZE", 3, "FULLY_CONNECTED")
-    assert dense.attributes["zero_point_0"] == "z"
+    assert [graph.tensors[t].name for t in dense.inputs] == ["q", "w", "z"]
+    assert dense.attributes["computed_quantization"] == ((0, None, 2, 0),)
+    assert dense.data_inputs == dense.inputs[:2]
     assert dense.attributes["zero_point_1"] == (1,)
     assert graph.output_tensors(dense)[0].dtype is DType.INT32
 

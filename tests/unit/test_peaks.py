@@ -91,10 +91,10 @@ def test_the_command_line_shows_them(capsys, monkeypatch):
         shown = capsys.readouterr().out
         if "--json" in arguments:
             row = {"unit": "cpu_big", "cores": 4, "quantity": "operations", "of": "int8", "by": "dotprod SDOT",
-                   "value": 614_400_000_000, "unit_of_value": "op/s"}  # fmt: skip
+                   "value": 614_400_000_000, "unit_of_value": "OP/s"}  # fmt: skip
             assert row in json.loads(shown)["peaks"]
         else:
             line = next(line for line in shown.splitlines() if line.startswith("cpu_big") and "SDOT" in line)
             assert line.split() == [
-                "cpu_big", "operations", "int8", "dotprod", "SDOT", "154", "Gop/s", "614", "Gop/s", "(4)",
+                "cpu_big", "operations", "int8", "dotprod", "SDOT", "154", "GOP/s", "614", "GOP/s", "(4)",
             ]  # fmt: skip

@@ -41,7 +41,7 @@ def test_operators_without_arithmetic_are_counted(pair):
 def test_the_option_without_a_file_prints_text(socsim):
     code, out, _ = socsim("analyze", *KWS, "--roofline")
     assert code == 0
-    assert "162.5 op/B" in out  # 2.048 Top/s over 12.6 GB/s
+    assert "162.5 OP/B" in out  # 2.048 TOP/s over 12.6 GB/s
     assert "attainable" in out
     assert socsim("analyze", KWS[0], "--roofline", *KWS[1:])[1] == out
 

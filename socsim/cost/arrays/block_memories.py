@@ -38,6 +38,12 @@ class Memories:
         """Return the cycles until a memory answers."""
         return self._context.memories[memory].latency_ps * self._context.hz // PS_PER_S
 
+    def write_latency(self, memory: str) -> int:
+        """Return the cycles until a memory acknowledges a write."""
+        access = self._context.memories[memory]
+        latency = access.latency_ps if access.written_latency_ps is None else access.written_latency_ps
+        return latency * self._context.hz // PS_PER_S
+
     def time(self, memory: str, amount: int) -> int:
         """Return the cycles that a memory takes to move an amount."""
         return amount * self._context.hz // self._context.memories[memory].bytes_per_s

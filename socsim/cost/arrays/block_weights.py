@@ -9,6 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from socsim.cost.arrays.block_geometry import round_up
 from socsim.cost.arrays.block_traffic import weight_passes, weight_positions
 from socsim.cost.compression import padded_code_bytes
 from socsim.quantities import ceil_div
@@ -27,7 +28,7 @@ _SCALE_BATCH = 256
 _SLICE = 16
 """Channels whose weights are staged before work on them starts."""
 _UNSEEN = 1000
-"""Cycles, for each of two slices, by which the compiler lets staging delay a network's first operation."""
+"""Cycles for each slice by which the compiler lets staging delay an operation, a network's first for two at most."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,36 +91,76 @@ class StagingCase:
     Args:
         plain: the stream from where it is stored.
         staged: the stream by way of on-chip memory.
-        busy: cycles of the operation with `plain`, if weights came for nothing.
-        busy_staged: the same with `staged`.
-        busy_outside: `busy` with activations in the last memory of the unit's.
+        busy: cycles of the operation with `plain` and with `staged`, if weights came for nothing.
+        busy_outside: the same with activations in the last memory of the unit's.
         channels: channels of the result.
-        follows: whether the unit works on something before.
+        block: channels of a block of results.
+        slack: cycles of the unit's work before, or of its last slice; 0 where there is none.
     """
 
     plain: Constants
     staged: Constants
-    busy: int
-    busy_staged: int
-    busy_outside: int
+    busy: tuple[int, int]
+    busy_outside: tuple[int, int]
     channels: int
-    follows: bool
+    block: int
+    slack: int
+
+    @property
+    def home(self) -> str:
+        """Memory through which the weights would go."""
+        return self.staged.staged or self.staged.memory
 
 
-def is_staged(case: StagingCase, memories: Memories) -> bool:
+def slices_of(case: StagingCase, memories: Memories) -> tuple[int, ...]:
+    """Return the channels of each slice in which weights are staged.
+
+    The first slice is what comes beside the work before, about half of them at most where the array and not the
+    weights decides; each other one comes beside the work on the slice before it.
+    """
+    every, bring = case.channels, _bring(case.plain, memories)
+    share = every * case.slack // bring
+    if case.busy_outside[0] > bring * case.plain.passes:
+        share = min(share, round_up(every // 2, _SLICE))
+    first = max(share // _SLICE * _SLICE, _SLICE)
+    if case.slack >= bring or first >= every:
+        return (every,)
+    step = round_up(max(case.busy_outside[1] * first // bring, _SLICE), case.block)
+    return first, *(min(step, every - start) for start in range(first, every, step))
+
+
+def is_staged(case: StagingCase, slices: tuple[int, ...], memories: Memories) -> bool:
     """Whether the compiler stages the weights.
 
     Weights that stream in more than once are staged unless that takes longer, those that stream in once where
-    the array is busy for longer than staging and reading back take. The compiler does not know yet which
-    activations will lie on chip.
+    the array is busy for longer than staging and reading back take, and for longer than it is with the waits for
+    slices. The compiler does not know yet which activations will lie on chip.
     """
-    plain, staged = case.plain, case.staged
-    home = staged.staged or staged.memory
-    bring = memories.time(plain.memory, plain.bytes) + memories.latency(plain.memory)
-    take = (memories.time(home, staged.bytes) + memories.latency(home)) * plain.passes
+    plain, home = case.plain, case.home
+    bring, take = _bring(plain, memories), memories.time(home, plain.bytes)
     if plain.passes == 1:
-        return bring + take <= case.busy_outside
-    head = 0 if case.follows else memories.time(plain.memory, plain.slice_bytes)
+        take += memories.latency(home) * len(slices)
+        busy, busy_staged = case.busy_outside
+        return max(bring + take, busy_staged + _late(case, slices, memories)) <= busy
+    take = (take + memories.latency(home)) * plain.passes
+    busy, busy_staged = case.busy
+    head = 0 if case.slack else memories.time(plain.memory, plain.slice_bytes)
     is_seen = head > _UNSEEN * min(2, ceil_div(case.channels, _SLICE))
-    by_way = max(case.busy_staged, bring, take) + (head if is_seen else 0)
-    return by_way <= max(case.busy, bring * plain.passes)
+    by_way = max(busy_staged, bring, take) + (head if is_seen else 0)
+    return by_way <= max(busy, bring * plain.passes)
+
+
+def _bring(plain: Constants, memories: Memories) -> int:
+    """Return the cycles until the whole stream has come from where it is stored."""
+    return memories.time(plain.memory, plain.bytes) + memories.latency(plain.memory)
+
+
+def _late(case: StagingCase, slices: tuple[int, ...], memories: Memories) -> int:
+    """Return the cycles that the array waits for slices, in the compiler's eyes: it takes no notice of short waits."""
+    plain, every = case.plain, case.channels
+    late, beside = 0, case.slack
+    for part in slices:
+        come = memories.time(plain.memory, plain.bytes * part // every) + memories.latency(plain.memory)
+        late += max(0, come - beside)
+        beside = case.busy_outside[1] * part // every
+    return late if late // len(slices) >= _UNSEEN else 0

@@ -21,7 +21,7 @@ from socsim.cost.arrays.block_traffic import (
     weight_passes,
     write_run,
 )
-from socsim.cost.arrays.block_weights import Constants, StagingCase, constants_of, is_staged, scale_cycles
+from socsim.cost.arrays.block_weights import Constants, StagingCase, constants_of, is_staged, scale_cycles, slices_of
 from socsim.cost.arrays.engine import ArrayContext, ArrayCycles, ArrayEngine, Operation
 from socsim.cost.model import as_fraction
 from socsim.cost.work import Phase, Work, merged, transfers
@@ -51,6 +51,7 @@ class StepCost:
         reads: activations read, by memory.
         writes: results written, by memory.
         constants: its weight stream, if it has one.
+        cover: cycles of its last slice, with activations in the last memory of the unit's.
     """
 
     step: Step
@@ -62,6 +63,7 @@ class StepCost:
     reads: dict[str, int]
     writes: dict[str, int]
     constants: Constants | None
+    cover: int = 0
 
     @property
     def blocks_made(self) -> int:
@@ -141,6 +143,7 @@ class BlocksEngine(ArrayEngine[BlocksArray], kind="blocks"):
             weight_bytes=sum(stream.reads[stream.memory] for stream in streams),
             setup_ps=self.context.unit.command.value,
             sync_ps=0,
+            cover_cycles=costs[-1].cover,
             terms=tuple(line for cost in costs for line in _terms(cost)),
             levers=_levers(costs),
         )
@@ -190,7 +193,7 @@ class BlocksEngine(ArrayEngine[BlocksArray], kind="blocks"):
             _feature(step.output, step) if step.output else Feature(job.result, job.result_bits, home, is_brick=True)
         )
         first, last = self._first(job, blocks, sources), self._last(job, blocks, result)
-        edges = self._edge(first), self._edge(last)
+        edges = self._edge(first), self._last_edge(last)
         reads = merged(*({s.memory: self._read(input_elements(job, blocks, s), blocks, s)} for s in sources))
         reads = {name: amount * step.times for name, amount in reads.items()}
         writes = {result.memory: self._written(output_elements(job, result), blocks, result) * step.times}
@@ -201,14 +204,20 @@ class BlocksEngine(ArrayEngine[BlocksArray], kind="blocks"):
             {m: min(amount, writes[m]) for m, amount in last.items()},
             reads, writes, plain,
         )  # fmt: skip
+        outside = self._outer_edges(job, blocks, sources, result) if cost.waits else 0
+        cost = replace(cost, cover=cost.busy(outside))
         staged = self._staged(kernel, plain)
         if plain is None or staged is None:
             return cost
         other = replace(cost, cycles=self._cycles(kernel, step, blocks, edges, result, staged), constants=staged)
-        outside = self._outer_edges(job, blocks, sources, result)
-        busy = cost.busy(), other.busy(), cost.busy(outside)
-        case = StagingCase(plain, staged, *busy, job.result.depth, kernel.follows)
-        return other if is_staged(case, self._memories) else cost
+        case = StagingCase(
+            plain, staged, (cost.busy(), other.busy()), (cost.cover, other.busy(outside)),
+            job.result.depth, blocks.result.depth, kernel.slack,
+        )  # fmt: skip
+        slices = slices_of(case, self._memories)
+        if not is_staged(case, slices, self._memories):
+            return cost
+        return replace(other, cover=other.busy(outside) * slices[-1] // case.channels)
 
     def _staged(self, kernel: Kernel, constants: Constants | None) -> Constants | None:
         """Return the stream by way of the activations' memory, where that has room for two slices of it."""
@@ -280,11 +289,14 @@ class BlocksEngine(ArrayEngine[BlocksArray], kind="blocks"):
     def _edge(self, amounts: dict[str, int]) -> int:
         return sum(self._memories.latency(m) + self._memories.time(m, amount) for m, amount in amounts.items())
 
+    def _last_edge(self, amounts: dict[str, int]) -> int:
+        return sum(self._memories.write_latency(m) + self._memories.time(m, amount) for m, amount in amounts.items())
+
     def _outer_edges(self, job: BlockJob, blocks: Blocks, sources: list[Feature], result: Feature) -> int:
         """Return the cycles of both edges with all activations in the last memory of the unit's."""
         outer = self._memories.outer
         first = self._first(job, blocks, [replace(s, memory=outer) for s in sources])
-        return self._edge(first) + self._edge(self._last(job, blocks, replace(result, memory=outer)))
+        return self._edge(first) + self._last_edge(self._last(job, blocks, replace(result, memory=outer)))
 
 
 def _feature(operand: Operand, step: Step) -> Feature:

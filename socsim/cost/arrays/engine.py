@@ -188,6 +188,11 @@ class ArrayEngine(ABC, Generic[A]):
         """Time to set a multiply-accumulate kernel up beside the unit's command."""
         return 0
 
+    def vector_cycles(self, kernel: Kernel, alone: int) -> int:
+        """Return the cycles of a kernel that multiplies nothing, given what it takes alone."""
+        del kernel
+        return alone
+
     def work(self, kernel: Kernel) -> Work | None:
         """Return the Work of a whole kernel, of any category; None leaves it to be put together from the parts below.
 

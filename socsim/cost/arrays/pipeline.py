@@ -71,8 +71,8 @@ class PipelineEngine(ArrayEngine[PipelineArray], kind="pipeline"):
         """Return the operator's share of the interval, and the time until its first row can begin."""
         nest, stage = operation.nest, self._stage(operation.kernel.loops)
         speed = operation.rate * self.spec.macs_per_slice
-        part = Fraction(nest.macs, max(1, sum(n.macs for n in operation.kernel.loops)))
-        share = _ceil(stage.interval * stage.share * part * nest.n / speed)
+        part = Fraction(self._taken([nest]), max(1, self._taken(operation.kernel.loops)))
+        share = _ceil(stage.share * part * nest.n / speed)
         row = _ceil(stage.interval * _awaited(nest) / speed)
         return ArrayCycles(
             share + row,
@@ -82,6 +82,15 @@ class PipelineEngine(ArrayEngine[PipelineArray], kind="pipeline"):
             f"{float(stage.slices):g} of {self.spec.slices} slices in {max(1, len(self._contexts))} contexts; share of "
             f"the slowest layer's interval {share} + rows that the first row of results needs {row}",
         )
+
+    def vector_cycles(self, kernel: Kernel, alone: int) -> int:
+        """Return the time until its first row can begin, if other layers work beside it; as a layer it is never slow."""
+        if not self._contexts:
+            return alone
+        interval = sum((c.interval for c in self._contexts), Fraction()) / len(self._contexts)
+        rows = [_rows(operand.shape) for operands in (kernel.inputs, kernel.outputs) for operand in operands[:1]]
+        awaited = Fraction(1) if rows[-1:] == [1] else Fraction(kernel.window[0] // 2 + 1, max(1, *rows))
+        return min(alone, _ceil(interval * awaited / self.spec.macs_per_slice))
 
     def traffic(self, kernel: Kernel, mapping: ArrayMapping) -> Traffic:
         """Return the bytes of the activations, once; and of the weights, once and beforehand, in several contexts."""
@@ -99,13 +108,13 @@ class PipelineEngine(ArrayEngine[PipelineArray], kind="pipeline"):
     def _stage(self, loops: tuple[LoopNest, ...]) -> Stage:
         """Return a layer's place; of one that is not part of the network, its place alone on the chip."""
         if loops not in self._stages:
-            alone = (Demand(_macs(loops), 1, 0),)
-            return next(iter(_stages([loops], laid_out(alone, self._chip)).values()))
+            alone = (Demand(self._taken(loops), 0, 1, 0),)
+            return next(iter(_stages([loops], alone, laid_out(alone, self._chip)).values()))
         return self._stages[loops]
 
     @cached_property
     def _stages(self) -> dict[tuple[LoopNest, ...], Stage]:
-        return _stages((layer.nests for layer in self.context.layers), self._contexts)
+        return _stages((layer.nests for layer in self.context.layers), self._demands, self._contexts)
 
     @cached_property
     def _contexts(self) -> tuple[Layout, ...]:
@@ -118,7 +127,17 @@ class PipelineEngine(ArrayEngine[PipelineArray], kind="pipeline"):
 
     def _demand(self, layer: Layer, bytes_per_weight: Fraction) -> Demand:
         weights = sum(nest.weights for nest in layer.nests) * bytes_per_weight
-        return Demand(_macs(layer.nests), self.spec.layers.get(layer.type, 1), _ceil(weights))
+        rate = self.spec.elements_per_part
+        passed = ceil_div(layer.elements * self.spec.macs_per_slice, rate) if rate else 0
+        return Demand(self._taken(layer.nests), passed, self.spec.layers.get(layer.type, 1), _ceil(weights))
+
+    def _taken(self, nests: Iterable[LoopNest]) -> int:
+        """Return the multiplications that a layer takes in one inference, idle multipliers beside its groups included."""
+        return sum(nest.macs // max(1, nest.n * nest.c) * self._lanes(nest) for nest in nests)
+
+    def _lanes(self, nest: LoopNest) -> int:
+        lanes = self.spec.inputs_per_slice if nest.is_convolution and nest.g > 1 else 1
+        return ceil_div(nest.c, lanes) * lanes
 
     @cached_property
     def _chip(self) -> Chip:
@@ -139,26 +158,26 @@ class PipelineEngine(ArrayEngine[PipelineArray], kind="pipeline"):
         )
 
 
-def _stages(layers: Iterable[tuple[LoopNest, ...]], contexts: Iterable[Layout]) -> dict[tuple[LoopNest, ...], Stage]:
+def _stages(
+    layers: Iterable[tuple[LoopNest, ...]], demands: Iterable[Demand], contexts: Iterable[Layout]
+) -> dict[tuple[LoopNest, ...], Stage]:
     """Return the place of each layer that multiplies; layers that are alike share the mean of theirs."""
     places = [(slices, context) for context in contexts for slices in context.slices]
-    alike: dict[tuple[LoopNest, ...], list[tuple[int, Layout]]] = {}
-    for nests, place in zip(layers, places, strict=True):
+    alike: dict[tuple[LoopNest, ...], list[Stage]] = {}
+    for nests, own, (slices, context) in zip(layers, demands, places, strict=True):
         if nests:
-            alike.setdefault(nests, []).append(place)
-    return {nests: _mean(_macs(nests), found) for nests, found in alike.items()}
+            part = context.interval * own.macs / max(1, context.macs)
+            alike.setdefault(nests, []).append(Stage(Fraction(slices), context.interval, part))
+    return {nests: _mean(found) for nests, found in alike.items()}
 
 
-def _mean(macs: int, places: list[tuple[int, Layout]]) -> Stage:
-    amount = len(places)
-    interval = sum((c.interval for _, c in places), Fraction()) / amount
-    taken = sum((c.interval * macs / max(1, c.macs) for _, c in places), Fraction()) / amount
-    return Stage(Fraction(sum(s for s, _ in places), amount), interval, taken / interval if interval else Fraction())
-
-
-def _macs(nests: Iterable[LoopNest]) -> int:
-    """Return the multiply-accumulates of a layer in one inference."""
-    return sum(nest.macs // max(1, nest.n) for nest in nests)
+def _mean(stages: list[Stage]) -> Stage:
+    amount = len(stages)
+    return Stage(
+        sum((s.slices for s in stages), Fraction()) / amount,
+        sum((s.interval for s in stages), Fraction()) / amount,
+        sum((s.share for s in stages), Fraction()) / amount,
+    )
 
 
 def _awaited(nest: LoopNest) -> Fraction:
@@ -170,6 +189,10 @@ def _awaited(nest: LoopNest) -> Fraction:
         return Fraction(1)
     rows = (nest.r - 1) * nest.dilation_h // 2 + 1
     return min(Fraction(1), Fraction(rows, max(1, nest.p if nest.output_positions else nest.input_rows)))
+
+
+def _rows(shape: tuple[int, ...]) -> int:
+    return shape[-3] if len(shape) > 3 else shape[-2] if len(shape) > 1 else 1
 
 
 def _ceil(amount: Fraction) -> int:

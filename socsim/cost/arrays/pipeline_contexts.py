@@ -28,11 +28,13 @@ class Demand:
 
     Args:
         macs: multiply-accumulates in an inference.
+        passed: those that a slice does while one part of the layer passes its inputs and results.
         controllers: at least.
         weights: bytes of constants.
     """
 
     macs: int
+    passed: int
     controllers: int
     weights: int
 
@@ -130,21 +132,28 @@ def _dealt(layers: Sequence[Demand], slices: int, controllers: int, part: int) -
     slices -= sum(dealt)
     controllers -= sum(dealt)
     order = count()
-    slowest = [(-Fraction(layer.macs, own), next(order), i) for i, (layer, own) in enumerate(zip(layers, dealt, strict=True))]
+    slowest = [(-_taken(layer, own, part), next(order), i) for i, (layer, own) in enumerate(zip(layers, dealt, strict=True))]
     heapq.heapify(slowest)
-    while slices > 0:
-        _, _, place = slowest[0]
-        own = dealt[place]
-        more = _parts(own + 1, part) - _parts(own, part)
-        if more > max(0, controllers):
+    while True:
+        taken, _, place = slowest[0]
+        layer, own = layers[place], dealt[place]
+        # Slices more of a part that waits for its inputs and results do not help: it takes another part.
+        wanted = own + 1 if layer.macs == -taken * own else part * ceil_div(own, part) + 1
+        more = _controlled(wanted, part) - _controlled(own, part)
+        if wanted - own > slices or more > max(0, controllers):
             break
         controllers -= more
-        dealt[place], slices = own + 1, slices - 1
-        heapq.heapreplace(slowest, (-Fraction(layers[place].macs, own + 1), next(order), place))
+        dealt[place], slices = wanted, slices - (wanted - own)
+        heapq.heapreplace(slowest, (-_taken(layer, wanted, part), next(order), place))
     return Layout(tuple(dealt), -slowest[0][0], sum(layer.macs for layer in layers))
 
 
-def _parts(slices: int, most: int) -> int:
+def _taken(layer: Demand, slices: int, part: int) -> Fraction:
+    """Return the multiply-accumulates that a slice does while the layer is at an inference."""
+    return max(Fraction(layer.macs, slices), Fraction(layer.passed, ceil_div(slices, part)))
+
+
+def _controlled(slices: int, part: int) -> int:
     """Return the controllers of a layer: one for each of its parts, and one that joins several."""
-    parts = ceil_div(slices, most)
+    parts = ceil_div(slices, part)
     return parts + (parts > 1)

@@ -7,7 +7,9 @@ QDQ graphs are read as fused: see `socsim.workload.importers.onnx_qdq`. Attribut
 `socsim.workload.operators` describes have TFLite's names where TFLite has them; besides,
     fused_nodes: indices of the file's nodes that the operator stands for, its own first
     result_positions: positions of the results, where the file leaves some out
-    zero_point_0, zero_point_1: zero points of ConvInteger and MatMulInteger; a name where they are computed
+    zero_point_0, zero_point_1: zero points of ConvInteger and MatMulInteger
+    computed_quantization: the operands, after all others, that hold scales and zero points which the network
+        computes; see `socsim.workload.graph.ComputedQuantization`
 Indices count the nodes after local functions have been expanded.
 """
 

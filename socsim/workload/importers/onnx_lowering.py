@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from socsim.workload.graph import TensorKind
+from socsim.workload.graph import ComputedQuantization, TensorKind
 from socsim.workload.importers.onnx_rules import Lowered, Unsupported
 from socsim.workload.importers.onnx_table import find_rule
 
@@ -60,9 +60,10 @@ def _lower_node(model: Model, node: Node, builder: GraphBuilder, tensors: _Tenso
     if lowered is None:
         builder.unsupported(node.index, node.name, node.label)
         return
-    inputs = [tensors.index(name) if name else None for name in _trimmed(lowered)]
+    names = _trimmed(lowered)
+    attributes = {**lowered.attributes, **_origin(node), **_computed_quantization(node, names)}
+    inputs = [tensors.index(name) if name else None for name in names]
     outputs = [tensors.index(name) for name in node.outputs if name]
-    attributes = {**lowered.attributes, **_origin(node)}
     builder.operator(
         lowered.type, node.name or f"{node.op_type}_{node.index}", inputs, outputs, attributes, node.source
     )
@@ -73,6 +74,22 @@ def _trimmed(lowered: Lowered) -> list[str]:
     while inputs and not inputs[-1]:
         inputs.pop()
     return inputs
+
+
+def _computed_quantization(node: Node, names: list[str]) -> dict[str, Any]:
+    """Add the operands that hold scales and zero points to `names`, and return the attribute that says which do."""
+
+    def position(name: str) -> int | None:
+        if not name:
+            return None
+        names.append(name)
+        return len(names) - 1
+
+    found = tuple(
+        ComputedQuantization(held.position, position(held.scale), position(held.zero_point), held.axis)
+        for held in node.computed
+    )
+    return {"computed_quantization": found} if found else {}
 
 
 def _origin(node: Node) -> dict[str, Any]:

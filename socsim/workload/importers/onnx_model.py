@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from math import prod
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from socsim.errors import MalformedModelError, join_faults
 
@@ -39,13 +39,29 @@ class Value:
     quantization: Quantization | None = None
 
 
+class ScaleOperands(NamedTuple):
+    """Values that hold the scale and the zero point of one of a node's operands, or of its result.
+
+    Args:
+        position: of the operand; None for the first result.
+        scale: name, "" for none.
+        zero_point: name, "" for none. Without both, the operand is a bias: its scale is the product of the first two.
+        axis: along which several scales lie.
+    """
+
+    position: int | None
+    scale: str = ""
+    zero_point: str = ""
+    axis: int | None = None
+
+
 @dataclass(slots=True)
 class Node:
     """A node; an absent operand has the name "".
 
     `index`, `source` and `source_domain` are what the file says; `fused` lists the indices of all nodes of
     the file that this one stands for, `activation` the function that a quantized operator applies before
-    it rounds.
+    it rounds, `computed` the scales and zero points that are no constants.
     """
 
     index: int
@@ -59,6 +75,12 @@ class Node:
     source_domain: str = ""
     fused: tuple[int, ...] = ()
     activation: str = "NONE"
+    computed: list[ScaleOperands] = field(default_factory=list)
+
+    @property
+    def reads(self) -> list[str]:
+        """Names of all values that the node reads, "" for absent ones."""
+        return [*self.inputs, *(name for found in self.computed for name in (found.scale, found.zero_point))]
 
     @property
     def at(self) -> str:
@@ -112,7 +134,7 @@ class Model:
         """Return the nodes that read each value, once for each operand, in order."""
         found: dict[str, list[Node]] = {}
         for node in self.nodes:
-            for name in node.inputs:
+            for name in node.reads:
                 if name:
                     found.setdefault(name, []).append(node)
         return found

@@ -129,6 +129,9 @@ class _Fold:
     def visit(self, node: Node) -> None:
         """Decide whether a node works on integers."""
         node.inputs = [self.alias.get(name, name) for name in node.inputs]
+        node.computed = [
+            c._replace(zero_point=self.alias.get(c.zero_point, c.zero_point)) for c in node.computed
+        ]  # scales are reals, which have no alias
         if node.op_type == _Q and len(node.inputs) == 1 and node.inputs[0] in self.real:
             self._use_integers(node)
         elif node.op_type not in _NEVER and self._reads_integers(node):
@@ -237,7 +240,7 @@ class _Fold:
         for node in self.model.nodes:
             if node not in self.removed and node.op_type not in (_Q, _DQ):
                 self._keep_integer_weights(node)
-        needed = {n for node in self.model.nodes if node not in self.removed for n in node.inputs} | self.outputs
+        needed = {n for node in self.model.nodes if node not in self.removed for n in node.reads} | self.outputs
         for name, node in self.real.items():
             if name not in needed:
                 self.removed.add(node)

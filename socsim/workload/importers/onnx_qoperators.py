@@ -1,6 +1,7 @@
 """Operators with quantization operands (QLinearConv, QGemm, …): read as their plain counterparts.
 
-Scales and zero points move into the quantization of the tensors; the operator keeps its data operands.
+Scales and zero points move into the quantization of the tensors; the operator keeps its data operands. Those that
+are computed cannot move: the node lists them, see `ScaleOperands`.
 
 Source: ONNX operators of the default domain; microsoft/onnxruntime, docs/ContribOperators.md.
 """
@@ -9,7 +10,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, NamedTuple
 
-from socsim.workload.importers.onnx_model import DEFAULT_DOMAIN, MICROSOFT_DOMAIN
+from socsim.workload.importers.onnx_model import DEFAULT_DOMAIN, MICROSOFT_DOMAIN, ScaleOperands
 from socsim.workload.importers.onnx_quantization import assign, bias_quantization, read_quantization
 
 if TYPE_CHECKING:
@@ -81,7 +82,10 @@ def _rewrite(model: Model, node: Node, form: _Form) -> None:
     inputs = [_quantize_operand(model, node, form, i, operand) for i, operand in enumerate(form.operands)]
     if form.result and node.operand(form.result[0]):
         scale, zero_point = (node.operand(i) for i in form.result)
-        assign(model, node, node.outputs[0], read_quantization(model, node, node.outputs[0], scale, zero_point))
+        if _are_constant(model, scale, zero_point):
+            assign(model, node, node.outputs[0], read_quantization(model, node, node.outputs[0], scale, zero_point))
+        else:
+            node.computed.append(ScaleOperands(None, scale, zero_point))
     bias = node.operand(form.bias) if form.bias >= 0 else ""
     if bias:
         inputs.append(_quantize_bias(model, node, inputs, bias))
@@ -94,14 +98,18 @@ def _quantize_operand(model: Model, node: Node, form: _Form, position: int, oper
     scale = node.operand(operand.scale) if operand.scale >= 0 else ""
     zero_point = node.operand(operand.zero_point) if operand.zero_point >= 0 else ""
     axis = _axis(node, form, position, len(model.shape(name)))
-    if scale:
+    if not _are_constant(model, scale, zero_point):
+        node.computed.append(ScaleOperands(position, scale, zero_point, axis))
+    elif scale:
         found = read_quantization(model, node, name, scale, zero_point, axis=axis)
         return assign(model, node, name, found)
-    if zero_point and not model.is_constant(zero_point):
-        node.attributes[f"zero_point_{position}"] = zero_point
     elif zero_point:
         node.attributes[f"zero_point_{position}"] = tuple(int(z) for z in _flat(model, zero_point))
     return name
+
+
+def _are_constant(model: Model, *names: str) -> bool:
+    return all(model.is_constant(name) for name in names if name)
 
 
 def _flat(model: Model, name: str) -> list[int]:
@@ -136,6 +144,9 @@ def _axis(node: Node, form: _Form, position: int, rank: int) -> int | None:
 
 def _quantize_bias(model: Model, node: Node, inputs: list[str], bias: str) -> str:
     if not model.values[bias].dtype.is_integer:
+        return bias
+    if any(found.position is not None and found.scale for found in node.computed):
+        node.computed.append(ScaleOperands(len(inputs)))
         return bias
     left, right = (model.values[name].quantization for name in inputs[:2])
     return assign(model, node, bias, bias_quantization(left, right))

@@ -13,7 +13,7 @@ from socsim.workload.importers.onnx_tensors import read_only
 from socsim.workload.small_floats import decoded, encoded
 
 if TYPE_CHECKING:
-    from socsim.workload.graph import Array
+    from socsim.workload.graph import Array, Tensor
     from socsim.workload.importers.onnx_model import Model, Node
     from socsim.workload.importers.onnx_rules import Rule
 
@@ -46,16 +46,36 @@ def read_quantization(
     points = model.constant(zero_point)
     if scales is None or (zero_point and points is None):
         return None
-    shape = model.shape(of)
-    count = scales.size
-    points = points if points is not None else _zeros(count)
-    fault = _fault(scales, points, shape, axis, block_size, model.values[of].dtype)
-    if fault:
+    try:
+        return quantization_of(model.values[of], scales, points, axis=axis, block_size=block_size)
+    except ValueError as fault:
         model.faults.append(f"{node.at}: quantization of {of!r}: {fault}")
         return None
+
+
+def quantization_of(
+    value: Value | Tensor, scales: Array, points: Array | None, *, axis: int | None, block_size: int = 0
+) -> Quantization:
+    """Return the quantization of a value by arrays of scales and zero points (None for zero).
+
+    Args:
+        value: what is quantized.
+        scales: one, or several along `axis`.
+        points: one, or as many as scales.
+        axis: see `read_quantization`.
+        block_size: see `read_quantization`.
+
+    Raises:
+        ValueError: scales or zero points that the value cannot have.
+    """
+    count = scales.size
+    points = points if points is not None else _zeros(count)
+    fault = _fault(scales, points, value.shape, axis, block_size, value.dtype)
+    if fault:
+        raise ValueError(fault)
     zero_points = tuple(int(z) for z in points.reshape(-1))
     zero_points = zero_points * count if len(zero_points) == 1 else zero_points
-    along = None if count == 1 or axis is None else axis % len(shape)
+    along = None if count == 1 or axis is None else axis % len(value.shape)
     return Quantization(tuple(float(s) for s in scales.reshape(-1)), zero_points, along, block_size or None)
 
 

@@ -54,6 +54,25 @@ def _draw(net: Layers, variant: Variant, *, form: _Form) -> Tensor:
     return net.classify(x, variant.classes)
 
 
+def _slim_block(net: Layers, x: Tensor, planes: int, stride: int) -> Tensor:
+    """Return a bottleneck whose shortcut leaves out positions where its channels stay the same."""
+    out = planes * 4
+    kept = x if stride == 1 else net.max_pool(x, 1, stride)
+    short = kept if x.shape[1] == out else net.conv(x, out, 1, stride)
+    y = net.conv(x, planes, act="RELU")
+    y = net.conv(y, planes, 3, stride, act="RELU")
+    return net.add(net.conv(y, out), short, act="RELU")
+
+
+def _draw_slim(net: Layers, variant: Variant, *, depths: tuple[int, ...]) -> Tensor:
+    """Return a network of the form of TF-Slim, with strides in the last block of a stage; none in the last stage."""
+    x = _stem(net, net.input(variant.shape))
+    for stage, depth in enumerate(depths):
+        for i in range(depth):
+            x = _slim_block(net, x, 64 << stage, 2 if stage < len(depths) - 1 and i == depth - 1 else 1)
+    return net.classify(x, variant.classes)
+
+
 def _preactivation_block(net: Layers, x: Tensor, planes: int, stride: int) -> Tensor:
     before = net.batch_norm(x, act="RELU")
     out = planes * 4
@@ -88,6 +107,10 @@ NETWORKS = (
     _network("wide_resnet50_2", "Wide ResNet-50, twice the width", _Form((3, 4, 6, 3), group_width=128)),
     _network("resnext50_32x4d", "ResNeXt-50, 32 groups", _Form((3, 4, 6, 3), groups=32, group_width=4), "resnext"),
     _network("resnext101_32x8d", "ResNeXt-101, 32 groups", _Form((3, 4, 23, 3), groups=32, group_width=8), "resnext"),
+    Network(
+        "resnet50_slim", "resnet", "ResNet-50 (v1) of TF-Slim", partial(_draw_slim, depths=(3, 4, 6, 3)),
+        "tensorflow/models research/slim/nets/resnet_v1.py",
+    ),
     Network(
         "resnet50_v2", "resnet", "ResNet-50, pre-activation", partial(_draw_v2, depths=(3, 4, 6, 3)),
         "apache/mxnet python/mxnet/gluon/model_zoo/vision/resnet.py",
