@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import TYPE_CHECKING
 
-from socsim.cost.families import kernel_class
+from socsim.cost.families import kernel_class, run_width
 from socsim.cost.system_cache import through_cache
 from socsim.engine.burst_network import Region
 from socsim.engine.fabric import Fabric
@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
     from socsim.cost.corrections import Correction
+    from socsim.cost.families import Width
     from socsim.cost.system_cache import Kept
     from socsim.cost.work import Kernel, Phase, Work
     from socsim.schedule.tasks import Task
@@ -185,22 +186,27 @@ def _corrected(plan: Plan, costs: Sequence[Cost], jobs: Sequence[Job], correctio
     """Return jobs with the times that a calibration gives them; equal phases stay one object."""
     known: dict[tuple[Same, float], tuple[Phase, ...]] = {}
     made = []
-    for job, cost, overhead in zip(jobs, costs, overheads(plan), strict=True):
-        at_home = plan.platform.unit(job.unit).kind == correction.kind
-        factor = correction.compute(kernel_class(cost.kernel, at_home=at_home), plan.cores[job.unit])
+    homes = [plan.platform.unit(job.unit).kind == correction.kind for job in jobs]
+    kinds = [kernel_class(cost.kernel, at_home=at_home) for cost, at_home in zip(costs, homes, strict=True)]
+    width = run_width((kind, cost.kernel.macs) for kind, cost in zip(kinds, costs, strict=True))
+    for job, cost, overhead, kind in zip(jobs, costs, overheads(plan), kinds, strict=True):
+        factor = correction.compute(kind, plan.cores[job.unit])
         key = Same(job.phases), factor
         if key not in known:
             known[key] = tuple(replace(p, compute_cycles=round(p.compute_cycles * factor)) for p in job.phases)
         moved = replace(job, phases=known[key])
-        made.append(_host_times(moved, cost, plan.runtimes[job.unit], overhead, correction) if at_home else moved)
+        own = plan.runtimes[job.unit]
+        made.append(_host_times(moved, cost, own, overhead, correction, width) if kind.at_home else moved)
     return tuple(made)
 
 
-def _host_times(job: Job, cost: Cost, runtime: Runtime, overhead: Overhead, correction: Correction) -> Job:
+def _host_times(
+    job: Job, cost: Cost, runtime: Runtime, overhead: Overhead, correction: Correction, width: Width
+) -> Job:
     """Return a job with the host's times, set-up and barriers as a calibration has them."""
     set_up, barriers = (cost.work.setup_ps, cost.work.sync_ps) if cost.work else (0, 0)
     each = correction.operator_ps(runtime.per_operator.value, job.hz) * overhead.kernels
-    once = correction.inference_ps(runtime.submit.value) * overhead.is_submitted
+    once = correction.inference_ps(runtime.submit.value, width) * overhead.is_submitted
     return replace(
         job,
         dispatch_ps=each + once + round(set_up * correction.setup),

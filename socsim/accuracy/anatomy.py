@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from socsim.cost.corrections import host_scale
-from socsim.cost.families import kernel_class
+from socsim.cost.families import kernel_class, run_width
 from socsim.costing import overheads
 from socsim.quantities import PS_PER_S
 
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
     import numpy.typing as npt
 
-    from socsim.cost.families import KernelClass
+    from socsim.cost.families import KernelClass, Width
     from socsim.cost.work import Kernel
     from socsim.costing import Prepared
     from socsim.engine.fabric import Fabric, Step
@@ -47,6 +47,7 @@ class Anatomy:
         submissions: runs of consecutive ones among them.
         setup_ps: time to set those up, and of barriers between cores.
         fixed_ps: host's and set-up times elsewhere, and hand-over between units.
+        width: type that most of its dense products compute in.
         cores: cores in use of the unit that the network was sent to.
         totals: of the whole network, in the order of `TOTALS`: what a model without structure would know.
     """
@@ -60,6 +61,7 @@ class Anatomy:
     submissions: float
     setup_ps: float
     fixed_ps: float
+    width: Width
     cores: int
     totals: Reals
 
@@ -68,7 +70,7 @@ class Anatomy:
         return Anatomy(
             self.classes, self.step_class, self.compute_ps * share, self.port_ps * share, self.shared_ps * share,
             self.operators * share, self.submissions * share, self.setup_ps * share, self.fixed_ps * share,
-            self.cores, self.totals,
+            self.width, self.cores, self.totals,
         )  # fmt: skip
 
 
@@ -83,13 +85,16 @@ def anatomy(prepared: Prepared, kind: str) -> Anatomy:
     capacities = fabric.capacities
     known: dict[KernelClass, int] = {}
     step_class, steps = [], []
+    products = []
     totals = np.zeros(len(TOTALS))
     operators = 0.0
     submissions = setup = fixed = 0
     cores = 1
     for job, cost, overhead in zip(prepared.jobs("analytic"), prepared.costs, overheads(prepared.plan), strict=True):
         at_home = platform.unit(job.unit).kind == kind
-        place = known.setdefault(kernel_class(cost.kernel, at_home=at_home), len(known))
+        own_class = kernel_class(cost.kernel, at_home=at_home)
+        place = known.setdefault(own_class, len(known))
+        products.append((own_class, cost.kernel.macs))
         own = (cost.work.setup_ps + cost.work.sync_ps) if cost.work and at_home else 0
         fixed += job.dispatch_ps + job.sync_ps - own
         setup += own
@@ -106,7 +111,7 @@ def anatomy(prepared: Prepared, kind: str) -> Anatomy:
     table = np.array(steps, np.float64).reshape(-1, 3)
     return Anatomy(
         tuple(known), np.array(step_class, np.int32), table[:, 0], table[:, 1], table[:, 2], float(operators),
-        float(submissions), float(setup), float(fixed), cores, totals,
+        float(submissions), float(setup), float(fixed), run_width(products), cores, totals,
     )  # fmt: skip
 
 

@@ -109,7 +109,7 @@ def question(row: Measurement) -> Question:
     if shape is None:
         return Question(None, f"input shape {row.input_shape!r} is not one of dimensions such as 1x3x224x224")
     if row.model_file is None:
-        workload, request = _form(row.workload, row.runtime, shape)
+        workload, request = _form(row.workload, row.runtime, shape, row.precision)
     else:
         workload, request = str(row.model_file), AS_NAMED
     group = (row.unit, row.cluster, row.runtime)
@@ -248,9 +248,9 @@ def _crowding(shares: Sequence[Share], row: Measurement) -> str | None:
 
 
 @cache
-def _form(workload: str, runtime_name: str, shape: tuple[int, ...]) -> tuple[str, Request]:
+def _form(workload: str, runtime_name: str, shape: tuple[int, ...], precision: str) -> tuple[str, Request]:
     """Return the network that a row means, and its form; one that is stored has its own."""
-    name, request = as_measured(workload, runtime_name, Request(shape=shape or None))
+    name, request = as_measured(workload, runtime_name, Request(shape=shape or None), precision)
     try:
         find(name, request)
     except WorkloadError:

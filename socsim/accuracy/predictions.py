@@ -18,6 +18,7 @@ from socsim.pipeline import Options, prepare_graph, simulate_graph
 from socsim.quantities import PS_PER_S
 from socsim.schedule.precision import PRECISIONS
 from socsim.soc.runtimes import runtime
+from socsim.workload.dtypes import DType
 from socsim.workload.zoo import load_model
 
 if TYPE_CHECKING:
@@ -267,8 +268,14 @@ def _precision(graph: Graph, case: Case) -> str | None:
     wanted = case.precision
     if is_model_file(case.workload):
         return None
-    types = {graph.tensors[index].dtype for index in graph.inputs}
-    return None if graph.source_format == "tflite" and types == {PRECISIONS[wanted][1]} else wanted
+    return None if PRECISIONS[wanted][1] in _own_types(graph) else wanted
+
+
+def _own_types(graph: Graph) -> set[DType]:
+    """Return the types that a network's file was quantized to: of its inputs, or of layers that convert theirs."""
+    declared = {DType(str(t)) for op in graph.operators if (t := op.attributes.get("compute_dtype")) is not None}
+    taken = {graph.tensors[index].dtype for index in graph.inputs}
+    return declared | (taken if graph.source_format == "tflite" and len(taken) == 1 else set())
 
 
 def _refusal(error: SocsimError) -> Prediction:

@@ -110,6 +110,10 @@ class SampleGroup:
         """Which parameters hold for which class: classes x parameters."""
         return np.array([[float(p.holds(kind)) for p in self.parameters] for kind in self.classes])
 
+    def _has_width(self, index: int) -> Reals:
+        """Return 1 for each sample whose type a parameter holds for, 0 for others."""
+        return np.array([float(s.anatomy.width in self.parameters[index].widths) for s in self.samples])
+
     def _with(self, effect: str) -> npt.NDArray[np.int64]:
         return np.array([i for i, p in enumerate(self.parameters) if p.effect == effect], np.int64)
 
@@ -152,8 +156,11 @@ class SampleGroup:
             slopes[:, cores[0]] = by_class[:, self._at_home].sum(axis=1) * self._log_cores
         if ports.size:
             slopes[:, ports[0]] = np.bincount(owner, np.where(is_bound | (at_port < shared), 0.0, at_port), size[0])
-        for effect, amount in (("setup", setup), ("operator", operators * _US), ("inference", submissions * _US)):
+        for effect, amount in (("setup", setup), ("operator", operators * _US)):
             for index in self._with(effect):
                 slopes[:, index] = np.exp(fitted[index]) * amount
                 total = total + slopes[:, index]
+        for index in self._with("inference"):
+            slopes[:, index] = np.exp(fitted[index]) * submissions * _US * self._has_width(index)
+            total = total + slopes[:, index]
         return total, slopes / total[:, None]

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from collections.abc import Collection, Mapping
     from pathlib import Path
 
-    from socsim.cost.families import KernelClass
+    from socsim.cost.families import KernelClass, Width
     from socsim.soc.calibrations import CalibratedGroup
     from socsim.soc.platform import Platform
     from socsim.soc.runtimes import Runtime
@@ -78,6 +78,8 @@ class Parameter:
     @property
     def neutral(self) -> float:
         """What changes nothing, in the scale of the fit."""
+        if self.name == _WIDE_INFERENCE.name:
+            return log(self.low)
         return self.start if self.effect in {"operator", "inference"} else 0.0
 
     def holds(self, kernel: KernelClass) -> bool:
@@ -114,6 +116,10 @@ _OPERATOR = Parameter(
 _INFERENCE = Parameter(
     "inference", "inference", "microseconds for each run", 40.0, 1.5, of_group=0.8, low=0.001, high=50_000.0
 )
+_WIDE_INFERENCE = Parameter(
+    "wide_inference", "inference", "more microseconds for each run that does not compute in 8 bits", 10.0, 1.5,
+    low=0.001, high=50_000.0, widths=_WIDE | _FLOAT,
+)  # fmt: skip
 _CORES = Parameter(
     "cores",
     "cores",
@@ -175,7 +181,9 @@ _ACCELERATOR = (
     _SETUP,
     *_BY_FAMILY,
     _shared("wide_dense", "dense products of 16 bits", MAC_FAMILIES, 0.0, widths=_WIDE),
-    _shared("wide_vector", "all but dense products, not in 8 bits", _ELSEWHERE_FAMILIES, 0.0, widths=_WIDE | _FLOAT),
+    _shared("wide_vector", "all but dense products in 16 bits", _ELSEWHERE_FAMILIES, 0.0, widths=_WIDE),
+    _shared("float_vector", "all but dense products in floats", _ELSEWHERE_FAMILIES, 0.0, widths=_FLOAT),
+    _WIDE_INFERENCE,
     replace(_PORTS, of_group=0.0),
 )  # fmt: skip
 
@@ -249,9 +257,15 @@ class Correction:
         """
         return next((round(value * _US * host_scale(self.kind, hz)) for _, value in self._found("operator")), own)
 
-    def inference_ps(self, own: int) -> int:
-        """Return the host's time for each run, in place of what the runtime's file says."""
-        return next((round(value * _US) for _, value in self._found("inference")), own)
+    def inference_ps(self, own: int, width: Width) -> int:
+        """Return the host's time for each run, in place of what the runtime's file says.
+
+        Args:
+            own: that.
+            width: type that most of the run's dense products compute in.
+        """
+        found = [value for parameter, value in self._found("inference") if width in parameter.widths]
+        return round(sum(found) * _US) if found else own
 
     @property
     def setup(self) -> float:

@@ -40,9 +40,11 @@ class CpuModel(CostModel[CpuCluster], kind="cpu"):
     where its rules say so. Depthwise kernels load vectors for each that they multiply; those of 8-bit types
     run at the rate of 16-bit multiplies, because dot products sum over channels, of which they have one.
     Accumulators are then requantized. Element-wise kernels are bound by lanes or by the cache that holds
-    their operands. Activations that stay on the cluster and fit half of the last-level cache do not touch
-    memory, weights always do unless half of that cache holds all of them. The same holds for what a library writes
-    out whole between two sections; what it copies tile by tile stays in cache.
+    their operands; sorting and selecting take one operation a cycle of one core. Kernels of 8 bits convert
+    inputs that a network keeps in a wider type first. Activations that stay on the cluster and fit half of
+    the last-level cache do not touch memory, weights always do unless half of that cache holds all of them.
+    The same holds for what a library writes out whole between two sections; what it copies tile by tile
+    stays in cache.
 
     Assumes: transformations of weights are made when the
     network is loaded; hardware prefetch hides the latency of memory, so that the transfers of a section run

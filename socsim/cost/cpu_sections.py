@@ -31,6 +31,10 @@ if TYPE_CHECKING:
 _FINISH_INTEGER = 4 * 4 + 3 * 2 + 3 * 1
 _FINISH_FLOAT = 3
 
+# Lane bytes that converting one float to 8 bits takes: scaling and rounding in 32 bits, narrowing to 16 and to 8,
+# limits in 8 (float2int8 of Tencent/ncnn src/layer/arm/arm_usability.h).
+_QUANTIZE = 2 * 4 + 2 + 2 * 1
+
 _PACKED_BITS = 128
 _SUM_BYTES = 4
 _IMAGE_RANK = 3
@@ -121,11 +125,13 @@ class SectionMaker:
         """Return the sections of a kernel in order."""
         if kernel.category is not Category.MAC:
             moved = kernel.input_bytes + kernel.weight_bytes + kernel.output_bytes
+            if kernel.category is Category.HOST:  # each step depends on the one before
+                return [self._scalar(kernel, 0, moved, 1)]
             if self._kernels.scalar is not None:
-                return [self._scalar(kernel, self._kernels.scalar, moved)]
+                return [self._scalar(kernel, self._kernels.scalar, moved, self._cores("elementwise"))]
             lanes = ceil_div(kernel.vector_elements * kernel.element_bits, 8)
             words, parts = f"element-wise: {kernel.vector_elements:,} operations", self._parts(kernel.outputs)
-            return [self._streaming("element-wise", words, lanes, moved, parts)]
+            return [*self._bordered_pool(kernel), self._streaming("element-wise", words, lanes, moved, parts)]
         *before, last = (section for nest in kernel.loops for section in self._nest(kernel, nest))
         if kernel.dtype in self._kernels.finished_apart:
             return [*before, *self._converted(kernel, last)]
@@ -140,7 +146,7 @@ class SectionMaker:
     # --- families -------------------------------------------------------------------------------------
 
     def _nest(self, kernel: Kernel, nest: LoopNest) -> list[Section]:
-        padded = self._padded(kernel, nest)
+        padded = [*self._quantized(kernel), *self._padded(kernel, nest)]
         if loops := self._kernels.plain_loops(kernel.dtype, self._spec.isa):
             return [*padded, self._plain(nest, loops)]
         if nest.is_depthwise:
@@ -156,11 +162,43 @@ class SectionMaker:
 
         Assumes: every convolution with a window pads.
         """
-        if not (self._kernels.padding_copies and nest.is_convolution and nest.r * nest.s > 1):
+        return self._written_out(kernel) if nest.is_convolution and nest.r * nest.s > 1 else []
+
+    def _written_out(self, kernel: Kernel) -> list[Section]:
+        """Return the section that writes the input out with its border, where the library does."""
+        if not self._kernels.padding_copies:
             return []
-        moved = 2 * sum(o.bytes for o in kernel.root_inputs)
+        moved = 2 * self._taken_bytes(kernel)
         words, parts = f"input written out with its border: {moved:,} B", self._parts(kernel.root_inputs)
         return [replace(self._streaming("padding", words, moved, moved, parts), leaves=moved // 2)]
+
+    def _bordered_pool(self, kernel: Kernel) -> list[Section]:
+        """Return the section that writes a pool's input out with its border, where the library does.
+
+        Assumes: pools whose windows overlap pad.
+        """
+        is_bordered = any(size > step for size, step in zip(kernel.window, kernel.stride, strict=True))
+        return self._written_out(kernel) if is_bordered else []
+
+    def _quantized(self, kernel: Kernel) -> list[Section]:
+        """Return the section that converts an input of a wider type, as kernels of 8 bits in float networks do."""
+        given, left = sum(o.bytes for o in kernel.root_inputs), self._taken_bytes(kernel)
+        if given <= left:
+            return []
+        words, parts = f"input quantized: {given:,} B to {left:,} B", self._parts(kernel.root_inputs)
+        lanes = _QUANTIZE * ceil_div(8 * left, kernel.element_bits)
+        return [replace(self._streaming("quantization", words, lanes, given + left, parts), leaves=left)]
+
+    @staticmethod
+    def _taken_bytes(kernel: Kernel) -> int:
+        """Return the bytes of the inputs in the type that the kernel computes in, where they are kept in a wider one.
+
+        Vectors count as they are: converting them takes no time to speak of.
+        """
+        converted = (ceil_div(prod(o.shape) * kernel.element_bits, 8) for o in kernel.root_inputs)
+        return sum(
+            min(o.bytes, n) if len(o.shape) > 1 else o.bytes for o, n in zip(kernel.root_inputs, converted, strict=True)
+        )
 
     def _copies(self, kernel: Kernel, nest: LoopNest) -> list[Section]:
         pointwise = (nest.r, nest.s, nest.stride_h, nest.stride_w) == (1, 1, 1, 1)
@@ -279,7 +317,7 @@ class SectionMaker:
         results, each, others = self._finish_bytes(kernel)
         left = _SUM_BYTES * results
         words = f"{results:,} accumulators of {_SUM_BYTES} B converted, {each} lane bytes each"
-        moved = left + ceil_div(results * kernel.element_bits, 8)
+        moved = left + kernel.output_bytes
         after = self._streaming("conversion", words, each * results + others, moved, self._parts(kernel.outputs))
         return [replace(last, leaves=left), after]
 
@@ -319,9 +357,15 @@ class SectionMaker:
         lanes = self._lane_cycles(lane_bytes, cores)
         return Section(label, words, lanes, first, self._beyond(moved, cores), cores, moved)
 
-    def _scalar(self, kernel: Kernel, overhead: float, moved: int) -> Section:
-        """Return the section of a kernel that takes one element after the other, an instruction a cycle."""
-        cores = self._cores("elementwise")
+    def _scalar(self, kernel: Kernel, overhead: float, moved: int, cores: int) -> Section:
+        """Return the section of a kernel that takes one element after the other, an instruction a cycle.
+
+        Args:
+            kernel: what is computed.
+            overhead: instructions for each result beside the operations.
+            moved: bytes of the operands.
+            cores: that share the results.
+        """
         results = sum(prod(operand.shape) for operand in kernel.outputs)
         spent = ceil(Fraction(kernel.vector_elements + as_fraction(overhead) * results, cores))
         words = f"scalar: {kernel.vector_elements:,} operations, {overhead:g} instructions more for each of {results:,}"

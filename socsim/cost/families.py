@@ -8,6 +8,8 @@ from socsim.cost.model import nest_family
 from socsim.workload.operators import Category
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from socsim.cost.work import Kernel
     from socsim.workload.loops import LoopNest
 
@@ -38,7 +40,7 @@ _BY_CATEGORY: dict[Category, Family] = {
     Category.MOVEMENT: "movement",
     Category.VIEW: "movement",
     Category.STATE: "movement",
-    Category.HOST: "movement",
+    Category.HOST: "arithmetic",
 }
 
 
@@ -91,3 +93,16 @@ def _width(dtype: str) -> Width:
     if "float" in dtype:
         return "float"
     return "int8" if dtype in {"int4", "uint4", "int8", "uint8", "int2"} else "wide"
+
+
+def run_width(products: Iterable[tuple[KernelClass, int]]) -> Width:
+    """Return the type that most multiply-accumulates of a run compute in; float for a run without any.
+
+    Args:
+        products: class and multiply-accumulates of each kernel on the unit that the network was sent to.
+    """
+    totals: dict[Width, int] = {"float": 0}
+    for kind, macs in products:
+        if kind.at_home and macs:
+            totals[kind.width] = totals.get(kind.width, 0) + macs
+    return max(totals, key=lambda width: (totals[width], width))

@@ -55,6 +55,8 @@ def _stages(kernel: Kernel, unit: Npu, cores: int, made: int, left: int) -> Iter
         rest -= staged.pool_operations
         yield _stage(staged.pooled, "elements into a pool", rates.pools, cores)
     if rest > 0:
+        if unit.vector_bits is not None:
+            rest = ceil_div(rest * max(kernel.element_bits, unit.vector_bits), unit.vector_bits)
         yield _stage(rest, "element operations of the vector unit", unit.vector, cores)
 
 

@@ -142,6 +142,22 @@ def on_chip(cascade: Cascade, homes: Homes, plan: MemoryPlan) -> bool:
     return all(_is_on_chip(homes, plan, key) for key in cascade.held)
 
 
+def repays(cascade: Cascade, tasks: TaskGraph, homes: Homes, plan: MemoryPlan) -> bool:
+    """Whether a cascade keeps more bytes on chip than it fetches again.
+
+    Args:
+        cascade: the tasks; their weights come once for each stripe.
+        tasks: of the network.
+        homes: memories by unit.
+        plan: without the cascade; what it leaves off chip is written once and read once.
+    """
+    stored = tasks.stored[tasks.tasks[cascade.first].unit]
+    kept = sum(2 * stored[key] for key in cascade.held if not _is_on_chip(homes, plan, key))
+    weights = {t for position in cascade.positions for t in tasks.tasks[position].weights}
+    again = sum(stored[t] for t in weights if not _is_on_chip(homes, plan, t))
+    return (cascade.stripes - 1) * again <= kept
+
+
 def stripes_by_task(cascades: Sequence[Cascade]) -> dict[int, int]:
     """Return the stripes of each task that belongs to a cascade, by position."""
     return {position: cascade.stripes for cascade in cascades for position in cascade.positions}

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from socsim.cost.work import Kernel, Operand, Staged
 from socsim.memo import Same
+from socsim.schedule.placement import LOOKUPS
 from socsim.schedule.tasks import ACTIVATIONS, FUNCTIONS, graph_layout
 from socsim.workload.dtypes import DType
 from socsim.workload.operators import OPERATORS, Category
@@ -195,11 +196,15 @@ class _Outliner:
         """Return operands; those that are not the root's `own` are fused ones."""
         graph, storage, stored = self._graph, self._tasks.storage, self._tasks.stored[task.unit]
         found = []
+        table = task.root.inputs[0] if task.root.type in LOOKUPS else None
         for t in tensors:
             tensor, key = graph.tensors[t], storage.get(t, t)
             if tensor.bytes:
+                size = stored[t] * (1 if tensor.is_constant else self._batch)
+                if tensor.is_constant and t == table:  # rows that nobody asks for stay where they are
+                    size = min(size, self._batch * sum(stored[made] for made in task.outputs))
                 operand = Operand(
-                    stored[t] * (1 if tensor.is_constant else self._batch),
+                    size,
                     "",
                     private=t in task.private,
                     fused=own is not None and t not in own,
@@ -226,12 +231,24 @@ class _Outliner:
 
 
 def _reshaped(tasks: TaskGraph) -> frozenset[int]:
-    """Return the storage that is seen with several numbers of channels."""
+    """Return the storage that is seen with several numbers of channels.
+
+    A fully-connected operator sees an image as channels of a single position.
+    """
     depths: dict[int, set[int]] = {}
     for t, key in tasks.storage.items():
         for tensor in (tasks.graph.tensors[t], tasks.graph.tensors[key]):
-            depths.setdefault(key, set()).add(tensor.shape[-1] if tensor.shape else 1)
+            depths.setdefault(key, set()).add(_channels(tensor))
+    for root in (task.root for task in tasks.tasks if task.root.type == "FULLY_CONNECTED"):
+        source = root.inputs[0]
+        if source is not None:
+            key = tasks.storage.get(source, source)
+            depths.setdefault(key, {_channels(tasks.graph.tensors[source])}).add(root.loops[0].c)
     return frozenset(key for key, found in depths.items() if len(found) > 1)
+
+
+def _channels(tensor: Tensor) -> int:
+    return tensor.shape[-1] if tensor.shape else 1
 
 
 def _activation(task: Task) -> str:
@@ -246,6 +263,11 @@ def _read_by_root(task: Task) -> frozenset[int]:
     return frozenset(t for op in task.members[:until] for t in op.inputs if t is not None)
 
 
+_COMPARISON = 9
+"""Operations that compare two boxes: mostly two limits until they turn out apart, two areas added, the overlap
+subtracted, a division of 4 and its comparison."""
+
+
 def vector_elements(graph: Graph, op: Operator) -> int:
     """Return the element operations of an operator outside the multiplier array."""
     count = OPERATORS[op.type].vector_ops
@@ -256,5 +278,7 @@ def vector_elements(graph: Graph, op: Operator) -> int:
             return count * made * prod(window)
         case Category.REDUCTION | Category.NORMALISATION:
             return count * max(made, sum(t.elements for t in graph.input_tensors(op)[:1]))
+        case Category.HOST:
+            return count * made + _COMPARISON * int(op.attributes.get("compared", 0))
         case _:
             return count * made

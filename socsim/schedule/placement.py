@@ -22,6 +22,9 @@ if TYPE_CHECKING:
     from socsim.soc.schema import AnyUnit
     from socsim.workload.graph import Graph, Operator
 
+LOOKUPS = frozenset({"GATHER", "EMBEDDING_LOOKUP"})
+"""Operators that take rows of their first operand, a table where that is constant."""
+
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Candidate:
@@ -70,10 +73,12 @@ def _candidate(unit: AnyUnit, name: str, stack: Runtime) -> Candidate:
 
 
 def graph_dtype(graph: Graph, op: Operator) -> str:
-    """Return the type of an operator's data: its first activation's, or its result's."""
+    """Return the type of an operator's data: its first activation's, or its result's; of rows of a table, theirs."""
     declared = op.attributes.get("compute_dtype")
     if declared is not None:
         return str(declared)
+    if op.type in LOOKUPS and graph.input_tensors(op)[0].is_constant:
+        return graph.output_tensors(op)[0].dtype.value
     tensors = [*graph.input_tensors(op), *graph.output_tensors(op)]
     data = next((t for t in tensors if not t.is_constant), tensors[0] if tensors else None)
     return data.dtype.value if data is not None else DType.RESOURCE.value
@@ -150,6 +155,9 @@ def _problem(candidate: Candidate, op: Operator, dtype: str) -> str | None:
     if not runtime.supports_operator(op.type, runs):
         types = runtime.types_for(op.type)
         return f"{who} has {op.type} in {', '.join(types)}, not {runs}" if types else f"{who} has no {op.label}"
+    widest = max((side for nest in op.loops if nest.is_convolution for side in (nest.r, nest.s)), default=0)
+    if runtime.widest_window is not None and widest > runtime.widest_window:
+        return f"{who} has {op.type} with windows up to {runtime.widest_window}, not {widest}"
     if runs not in candidate.multiplies and (op.category is Category.MAC or DType(runs).is_float):
         return f"{who} cannot multiply {runs}"
     return None

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from socsim.cost.memory_plan import Buffer, MemoryPlan, plan_memory
 from socsim.errors import InfeasibleError
 from socsim.memo import Same
-from socsim.schedule.cascades import HEIGHTS, cascade_of, chains, on_chip
+from socsim.schedule.cascades import HEIGHTS, cascade_of, chains, on_chip, repays
 from socsim.schedule.homes import Homes
 from socsim.schedule.lives import lives_of
 
@@ -53,11 +53,11 @@ def _plan_all(
     try:
         plan = plan_with(())
     except InfeasibleError:
-        found = _cascades(tasks, homes, chains(tasks, homes, None), plan_with)
+        found = _cascades(tasks, homes, chains(tasks, homes, None), plan_with, None)
         if not found:
             raise
         return plan_with(found), found
-    found = _cascades(tasks, homes, chains(tasks, homes, plan), plan_with)
+    found = _cascades(tasks, homes, chains(tasks, homes, plan), plan_with, plan)
     return (plan_with(found), found) if found else (plan, ())
 
 
@@ -66,8 +66,9 @@ def _cascades(
     homes: Homes,
     waiting: list[Chain],
     plan_with: Callable[[Sequence[Cascade]], MemoryPlan],
+    plain: MemoryPlan | None,
 ) -> tuple[Cascade, ...]:
-    """Return the cascades of chains that find room on chip."""
+    """Return the cascades of chains that find room on chip, and that move less than the plan without any."""
     taken: list[Cascade] = []
     for is_whole, height in [(is_whole, height) for is_whole in (False, True) for height in HEIGHTS]:
         if not waiting:
@@ -77,7 +78,12 @@ def _cascades(
             plan = plan_with((*taken, *tried))
         except InfeasibleError:
             continue
-        fits = [cascade.stripes > 1 and on_chip(cascade, homes, plan) for cascade in tried]
+        fits = [
+            cascade.stripes > 1
+            and on_chip(cascade, homes, plan)
+            and (plain is None or repays(cascade, tasks, homes, plain))
+            for cascade in tried
+        ]
         taken += [cascade for cascade, does in zip(tried, fits, strict=True) if does]
         waiting = [chain for chain, does in zip(waiting, fits, strict=True) if not does]
     return tuple(sorted(taken, key=lambda cascade: cascade.first))

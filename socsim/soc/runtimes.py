@@ -137,7 +137,7 @@ class Runtime(Model):
     name: str
     title: str
     version: str | None = None
-    """Versions of the software that the file describes, or whose measurements it is compared with; absent: not stated."""
+    """Versions of the software that the file describes; absent: not stated."""
     kinds: Annotated[list[Literal["cpu", "gpu", "npu", "dsp", "sensing_hub"]], Field(min_length=1)]
     measurement_names: list[str] = Field(default=[])
     """Names that this stack goes by in measurement tables."""
@@ -150,6 +150,8 @@ class Runtime(Model):
     executes_with: dict[InstructionSet, dict[str, str]] = Field(default={})
     """What differs from `executes` on CPU cores with an instruction set."""
     supports: Annotated[list[Support], Field(min_length=1)]
+    widest_window: Count | None = None
+    """Rows or columns of a convolution's window up to which it has kernels; absent: any number."""
     fuses: list[Fusion] = Field(default=[])
     """activation (limits and slopes), function (sigmoid, swish and their like), batch_norm and pad fold into the
     convolution beside them; residual_add folds an addition into the convolution that ends last before it; view:

@@ -309,6 +309,8 @@ class Npu(UnitBase):
     """Local buffer of one core for inputs and weights, double buffering included."""
     vector: Count
     """Elements that the vector unit (activation, pooling, element-wise) handles in a cycle, one core."""
+    vector_bits: Count | None = None
+    """Width of the elements that `vector` counts: wider ones take longer in proportion; absent: any takes as long."""
     outputs: OutputStages = OutputStages()
     """Stages beside the vector unit that have rates of their own."""
     channel_group: Capacity | None = None

@@ -12,6 +12,7 @@ Attributes, where they apply:
     transpose_a, transpose_b: bool (BATCH_MATMUL); FULLY_CONNECTED: transpose_b True means weights [K, C]
     align_corners, half_pixel_centers: bool (resizes);  custom_code: str (CUSTOM)
     compute_dtype: element type of the products where the operator converts its float operands itself
+    compared: pairs of boxes that a detection output compares
     scalar: the second operand of an element-wise operator that the file holds as a number
 """
 

@@ -10,9 +10,12 @@ import pytest
 from onnx import helper
 
 import socsim as ss
-from socsim.errors import NumericsError
+from socsim.errors import NumericsError, UnsupportedOperatorError
 from socsim.numerics import computed_quantization
 from socsim.numerics.executor import Executable
+from socsim.numerics.quantization import quantize_graph
+
+PAIR = ["x", "sx", "zx", "w", "sw", "zw", "sy", "zy"]
 
 
 def _convolution(groups: int, per_channel: bool) -> make.File:
@@ -23,15 +26,13 @@ def _convolution(groups: int, per_channel: bool) -> make.File:
         "w": make.drawn(rng, "int8", shape), "b": rng.integers(-999, 999, 10, np.int32),
         "sw": rng.uniform(0.002, 0.01, count).astype(np.float32), "zw": np.zeros(count, np.int8),
     }  # fmt: skip
-    node = helper.make_node("QLinearConv", "x sx zx w sw zw sy zy b".split(), ["y"], group=groups, pads=[1, 0, 1, 2])
+    node = helper.make_node("QLinearConv", [*PAIR, "b"], ["y"], group=groups, pads=[1, 0, 1, 2])
     return make.File([node], {"x": make.drawn(rng, "uint8")}, numbers)
 
 
 def _where() -> make.File:
     rng = np.random.default_rng(3)
-    node = helper.make_node(
-        "QLinearWhere", "c x sx zx w sw zw sy zy".split(), ["y"], domain=make.MICROSOFT
-    )  # the condition comes first, so positions of operands and of numbers differ
+    node = helper.make_node("QLinearWhere", ["c", *PAIR], ["y"], domain=make.MICROSOFT)
     feed = {name: make.drawn(rng, "uint8") for name in "xw"}
     constants = make.numbers(rng, "uint8", "x", "w", "y") | {"c": rng.integers(0, 2, make.SHAPE).astype(bool)}
     return make.File([node], feed, constants)
@@ -39,7 +40,9 @@ def _where() -> make.File:
 
 def _to_float() -> make.File:
     rng = np.random.default_rng(4)
-    node = helper.make_node("MatMulIntegerToFloat", "x w sx sw zx zw b".split(), ["y"], domain=make.MICROSOFT)
+    node = helper.make_node(
+        "MatMulIntegerToFloat", ["x", "w", "sx", "sw", "zx", "zw", "b"], ["y"], domain=make.MICROSOFT
+    )
     constants = make.numbers(rng, "uint8", "x") | make.numbers(rng, "int8", "w")
     constants |= {"w": make.drawn(rng, "int8", (11, 7)), "b": rng.normal(size=7).astype(np.float32)}
     return make.File([node], {"x": make.drawn(rng, "uint8", (4, 11))}, constants, types=("float32",))
@@ -153,6 +156,34 @@ def test_numbers_that_fit_no_axis_are_refused(tmp_path):
     executable = Executable(_loaded(given, tmp_path, "given"), "onnx")
     with pytest.raises(NumericsError, match=r"operator 0 CONV_2D .*'w': 3 scales where axis 0 of shape .* needs 10"):
         executable.run(given.feed)
+
+
+def test_an_addend_that_is_no_bias_is_refused_with_computed_scales(tmp_path):
+    file = make.product("QGemm", ("uint8", "int8"), 2)
+    file.constants["b"] = np.arange(28, dtype=np.int32).reshape(4, 7)
+    with pytest.raises(UnsupportedOperatorError, match="scales that are computed, and an addend that is no bias"):
+        _loaded(_given(file), tmp_path, "given")
+
+
+@pytest.mark.parametrize(
+    ("name", "shapes"), [("QLinearConv", [(2, 5, 20), (10, 5, 3)]), ("QLinearMatMul", [(20,), (20, 3)])]
+)
+def test_operators_with_views_around_them_keep_their_numbers(tmp_path, name, shapes):
+    """Convolutions of one row, and products with a vector."""
+    rng = np.random.default_rng(6)
+    numbers = make.numbers(rng, "uint8", "x", "w", "y") | {"sy": np.float32(2)}
+    node = helper.make_node(name, PAIR, ["y"])
+    file = make.File([node], {n: make.drawn(rng, "uint8", s) for n, s in zip("xw", shapes, strict=True)}, numbers)
+    (expected,) = Executable(_loaded(file, tmp_path, "constant"), "onnx").run(file.feed).values()
+    given = _given(file)
+    (made,) = Executable(_loaded(given, tmp_path, "given"), "onnx").run(given.feed).values()
+    assert np.array_equal(made, expected)
+
+
+def test_an_operator_that_is_quantized_already_is_not_quantized(tmp_path):
+    graph = _loaded(_given(_to_float()), tmp_path, "given")
+    with pytest.raises(NumericsError, match=r"FULLY_CONNECTED .*it is quantized, by scales that are computed"):
+        quantize_graph(graph, [])
 
 
 def test_the_costs_are_those_of_constant_numbers(tmp_path):

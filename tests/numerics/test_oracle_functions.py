@@ -15,7 +15,8 @@ from oracle_mac import activation_limits
 from oracle_run import Given, Wanted, run, same
 from small_world import PROPERTY
 
-from socsim.numerics import tables
+from socsim.numerics import gemmlowp, tables
+from socsim.numerics.operators.softmax import _reciprocal
 
 BYTES = st.sampled_from(["int8", "uint8"])
 EACH = pytest.mark.parametrize("profile", PROFILES)
@@ -167,6 +168,15 @@ def test_softmax(profile, dtype, shape, scale, beta, data):
         lambda: run("SOFTMAX", [Given(x, quant=(scale, 0))], [result], profile, beta=beta)[0],
         lambda: [v for row in x.tolist() for v in oracle.softmax(row, scale, beta, LIMITS[dtype], PROFILES[profile])],
     )
+
+
+def test_reciprocals_of_single_numbers_are_those_of_arrays():
+    """Sums of exponentials around every power of two, beyond 32 bits too, and between them."""
+    powers = 2 ** np.arange(36)[:, None] + np.arange(-40, 40)
+    between = np.random.default_rng(0).integers(0, 2**33, 10_000)
+    sums = np.concatenate([powers[powers >= 0], 2**32 - np.arange(1, 1000), between])
+    expected = np.stack(gemmlowp.reciprocal(sums, 12), axis=1)
+    assert [_reciprocal(s, 12) for s in sums] == list(map(tuple, expected.tolist()))
 
 
 @EACH

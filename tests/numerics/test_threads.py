@@ -20,7 +20,7 @@ from socsim.numerics import convolution, lookup, mac, ordered, windows
 from socsim.numerics.atomics import added, loaded
 from socsim.numerics.calls import Call, shared, span
 from socsim.numerics.executor import Executable
-from socsim.numerics.operators import depthwise, pooling, transpose_convolution
+from socsim.numerics.operators import depthwise, pooling, softmax, transpose_convolution
 from socsim.numerics.threads import SINGLE_BLAS, Team
 from socsim.workload.builder import GraphBuilder
 from socsim.workload.dtypes import DType
@@ -29,7 +29,7 @@ from socsim.workload.graph import Graph, Quantization, TensorKind
 LEAST = [
     (convolution, "_LEAST_MACS"), (convolution, "_LEAST_TILES"), (depthwise, "_LEAST_MACS"), (ordered, "_LEAST_MACS"),
     (transpose_convolution, "_LEAST_ELEMENTS"), (pooling, "_LEAST_TAPS"), (windows, "_LEAST_ELEMENTS"),
-    (mac, "_LEAST_ELEMENTS"), (lookup, "_LEAST_ELEMENTS"),
+    (mac, "_LEAST_ELEMENTS"), (lookup, "_LEAST_ELEMENTS"), (softmax, "_LEAST_ELEMENTS"),
 ]  # fmt: skip
 BLOCKS = [
     (convolution, "_BLOCK_ELEMENTS"), (depthwise, "_BLOCK_ELEMENTS"), (transpose_convolution, "_BLOCK_ELEMENTS"),
@@ -112,6 +112,22 @@ def test_fully_connected_is_the_same_for_any_threads_and_split(dtype, rows, dept
 
     whole = run(*made(x))
     parts = [shared_run(*made(part), threads, block) for part in (x, x[:cut], x[cut:]) if len(part)]
+    np.testing.assert_array_equal(parts[0], whole, strict=True)
+    np.testing.assert_array_equal(np.concatenate(parts[1:]), whole, strict=True)
+
+
+@PROPERTY
+@given(
+    rows=st.integers(1, 9), depth=st.integers(1, 9), seed=st.integers(0, 2**32), threads=THREADS, cut=st.integers(1, 8)
+)
+def test_softmax_is_the_same_for_any_threads_and_split(rows, depth, seed, threads, cut):
+    x = values(np.random.default_rng(seed), DType.INT8, (rows, depth))
+
+    def made(part):
+        return one_operator("SOFTMAX", DType.INT8, part.shape, [], part.shape, {"beta": 1.0}), part
+
+    whole = run(*made(x))
+    parts = [shared_run(*made(part), threads, 1) for part in (x, x[:cut], x[cut:]) if len(part)]
     np.testing.assert_array_equal(parts[0], whole, strict=True)
     np.testing.assert_array_equal(np.concatenate(parts[1:]), whole, strict=True)
 

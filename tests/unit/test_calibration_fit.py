@@ -38,6 +38,7 @@ def anatomy(rng) -> Anatomy:
         submissions=1.0,
         setup_ps=float(rng.uniform(1, 20) * US),
         fixed_ps=float(rng.uniform(0, 5) * US),
+        width="int8",
         cores=1,
         totals=rng.uniform(1, 100, 6),
     )

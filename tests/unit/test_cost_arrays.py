@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from dataclasses import replace
 from fractions import Fraction
+from math import ceil
 from pathlib import Path
 
 import pytest
@@ -157,8 +158,51 @@ def test_a_batch_pays_for_the_rows_once(soc):
 def test_slices_go_to_the_slowest_layer(soc):
     # Seven slices: one layer of three quarters gets five, the other two: 16,384 / 32 = 512 < 49,152 / 80.
     rows = run_graph(two_layers(), chip(soc, PIPELINE | {"slices": 7}), Options(unit="npu")).operators
-    interval = -(-49152 // 5) / 16
-    assert sum(row.compute_ps for row in rows) / PS_PER_CYCLE == pytest.approx(interval + 512 / 8 + interval / 8, abs=4)
+    interval = 49152 / 5 / 16
+    assert sum(row.compute_ps for row in rows) / PS_PER_CYCLE == pytest.approx(interval + 2 * interval / 8, abs=4)
+
+
+def test_a_layer_of_several_parts_needs_a_controller_for_each_and_one_to_join_them(soc):
+    # Parts of two slices: six for the second layer take three controllers and one; of fewer it gets what it can.
+    def latency(controllers):
+        array = PIPELINE | {"controllers": controllers, "slices_per_controller": 2}
+        rows = run_graph(two_layers(), chip(soc, array), Options(unit="npu")).operators
+        return sum(row.compute_ps for row in rows) / PS_PER_CYCLE
+
+    assert latency(5) == 512 * 1.25
+    assert latency(4) == pytest.approx(49152 / 4 / 16 * 1.25, abs=4)
+    assert latency(3) == latency(2) == 49152 / 2 / 16 * 1.25
+
+
+def test_groups_narrower_than_a_slice_leave_multipliers_idle(soc):
+    net = Net()
+    depthwise = net.graph(net.depthwise(net.input(1, 8, 8, 16)))
+    some, most = (cycles(depthwise, chip(soc, PIPELINE | {"inputs_per_slice": n})) for n in (4, 16))
+    assert most == pytest.approx(4 * some, abs=4)
+
+
+def test_passing_elements_slows_a_layer_of_few_products(soc):
+    # 64 x 16 elements in, 64 x 48 out at 4 a cycle: 768 cycles and the rows, whatever the slices.
+    array = PIPELINE | {"elements_per_part": 4, "slices_per_controller": 8, "controllers": 2}
+    rows = run_graph(two_layers(), chip(soc, array), Options(unit="npu")).operators
+    assert sum(row.compute_ps for row in rows) / PS_PER_CYCLE == 768 * 1.25
+
+
+def test_each_context_is_changed_to_and_loads_its_weights_first(soc):
+    array = PIPELINE | {"controllers": 1, "switch": "1 us"}
+    rows = run_graph(two_layers(), chip(soc, array), Options(unit="npu")).operators
+    alone = run_graph(two_layers(), chip(soc, PIPELINE | {"controllers": 1}), Options(unit="npu")).operators
+    assert [row.weight_bytes for row in rows] == [16 * 16, 16 * 48]
+    assert sum(row.end_ps - row.start_ps for row in rows) - sum(r.end_ps - r.start_ps for r in alone) == 2 * 10**6
+    assert [row.compute_ps / PS_PER_CYCLE for row in rows] == [128 + 16, 384 + 48]
+
+
+def test_layers_without_products_work_beside_the_others(soc):
+    net = Net()
+    x = net.conv(net.input(1, 8, 8, 16), 16)
+    rows = run_graph(net.graph(net.pool(x)), chip(soc, PIPELINE), Options(unit="npu")).operators
+    # One slice of eight is the pool's, which waits for two rows of eight at the convolution's pace.
+    assert rows[1].compute_ps / PS_PER_CYCLE == ceil(16384 / 7 / 16 * 2 / 8)
 
 
 def test_more_layers_than_slices_follow_one_another(soc):

@@ -148,6 +148,37 @@ def test_each_section_brings_what_it_needs(tmp_path):
     assert [p.label for p in model(tmp_path).work(asked).phases] == ["product"]
 
 
+def test_inputs_of_a_wider_type_are_converted_first(tmp_path):
+    """Float inputs of an int8 kernel are read whole, and passed on in a quarter of the bytes."""
+    nest = LoopNest(k=16, c=8, p=8, q=16, r=3, s=3, is_convolution=True)
+    results = (Operand(2048, "dram"),)
+
+    def moved(given: Operand) -> dict[str, tuple[int, int]]:
+        asked = Kernel("CONV_2D", Category.MAC, "int8", (nest,), 0, 8, (given,), (), results)
+        phases = model(tmp_path, library(padding_copies=1)).work(asked).phases
+        return {p.label: (t.read_bytes, t.write_bytes) for p in phases for t in p.transfers}
+
+    shape, rest = (8, 16, 8), {"padding": (1024, 1024), "product": (1024, 2048)}
+    assert moved(Operand(4096, "dram", shape=shape)) == {"quantization": (4096, 1024), **rest}
+    assert moved(Operand(1024, "dram", shape=shape)) == rest
+
+
+def test_pools_whose_windows_overlap_write_their_input_out_where_the_library_pads(tmp_path):
+    data = (Operand(4096, "dram"),), (), (Operand(1024, "dram"),)
+    for window, sections in (((3, 3), 2), ((2, 2), 1)):
+        pool = Kernel("MAX_POOL_2D", Category.POOL, "int8", (), 9000, 8, *data, window=window, stride=(2, 2))
+        assert len(model(tmp_path, library(padding_copies=1)).work(pool).phases) == sections
+        assert len(model(tmp_path).work(pool).phases) == 1
+
+
+def test_selecting_boxes_takes_one_core_and_an_operation_a_cycle(tmp_path):
+    data = (Operand(64, "dram"),), (), (Operand(64, "dram"),)
+    asked = Kernel("YOLO_DETECTION_OUTPUT", Category.HOST, "float32", (), 9_000, 32, *data)
+    for cores in (1, 4):
+        work = model(tmp_path, cores=cores).work(asked)
+        assert (compute(work), work.sync_ps) == (9_000, 0)
+
+
 def test_inputs_without_a_window_need_no_border(tmp_path):
     padding = library(padding_copies=1)
     for asked, sections in ((convolution(k=16, c=8), 1), (convolution(k=16, c=8, p=4, q=4, s=3), 2)):

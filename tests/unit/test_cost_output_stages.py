@@ -46,6 +46,16 @@ def pooled(kernel):
     return net.graph(net.op("MAX_POOL_2D", [net.input(1, 8, 8, 8)], (1, made, made, 8), **window))
 
 
+@pytest.mark.parametrize(("bits", "int8", "int16"), [(None, 8, 8), (8, 8, 16), (16, 8, 8)])
+def test_elements_wider_than_the_vector_unit_counts_take_longer(soc, bits, int8, int16):
+    found = []
+    for dtype in (DType.INT8, DType.INT16):
+        net = Net(dtype)
+        graph = net.graph(net.op("ABS", [net.input(1, 8, 8, 1)]))  # 64 elements at 8 a cycle
+        found.append(cycles(graph, soc.with_({"units.npu.vector_bits": bits})))
+    assert found == [int8, int16]
+
+
 @pytest.mark.parametrize(
     ("stages", "expected"),
     [

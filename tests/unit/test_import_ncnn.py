@@ -286,6 +286,13 @@ def test_layer(line, size, expected_type, expected_shape):
     assert op.source_type == line.split()[0]
 
 
+@pytest.mark.parametrize(("threshold", "compared"), [(0.3, 48 * 48 // 4), (0.55, 0)])
+def test_boxes_of_a_network_without_weights_are_compared_where_zeros_pass_the_threshold(threshold, compared):
+    _, op, shapes = single(f"Yolov3DetectionOutput l 1 1 x o 0=20 1=3 2={threshold}", "75x4x4")
+    assert (op.type, shapes) == ("YOLO_DETECTION_OUTPUT", [(48, 6)])
+    assert op.attributes["compared"] == compared
+
+
 @pytest.mark.parametrize(
     ("line", "first", "second", "expected"),
     [

@@ -306,7 +306,7 @@ PEAKS = [
     ("hailo-8", "npu", "int8", 26e12, 0.01),
     ("hailo-10h", "npu", "int4", 40e12, 0.01),
     ("hailo-15h", "npu", "int8", 20e12, 0.01),
-    ("hailo-15l", "npu", "int8", 11e12, 0.03),
+    ("hailo-15l", "npu", "int8", 7e12, 0.01),
     ("apple-m1", "gpu", "float32", 2617e9, 0.1),
 ]
 

@@ -55,6 +55,14 @@ def test_a_cascade_saves_the_traffic_and_fetches_weights_again():
     assert any("operators 0 to 2 take turns in" in line for line in words)
 
 
+def test_a_cascade_that_would_fetch_more_weights_than_it_keeps_on_chip_is_left():
+    net = Net()
+    deep = net.conv(net.conv(net.input(1, 16, 16, 512), 512, 1), 512, 1)  # 128 KiB between 512 KiB of weights
+    soc = with_sram("ethos-u65-256", 96)
+    assert make_plan(net.graph(deep), soc, Options()).cascades == ()
+    assert make_plan(tower(), soc, Options()).cascades
+
+
 def test_a_cascade_ends_where_a_result_is_read_twice():
     plan = make_plan(tower(residual=True), with_sram("ethos-u65-256", 128), Options())
     assert [(c.first, c.last) for c in plan.cascades] == [(0, 2)]

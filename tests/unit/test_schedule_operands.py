@@ -55,12 +55,30 @@ def test_weights_of_w4a16_are_read_packed():
     assert (kernel.weight_bytes, kernel.output_bytes) == (64 * 64 // 2, 8 * 8 * 64 * 2)
 
 
+def test_a_table_is_read_by_the_rows_that_are_looked_up(soc):
+    net = Net()
+    words = net.input(1, 4)
+    graph = net.graph(net.op("GATHER", [net.constant(1000, 16), words], (1, 4, 16)))
+    (kernel,) = kernels(graph, soc, unit="cpu")
+    assert (kernel.weight_bytes, kernel.output_bytes) == (4 * 16, 4 * 16)
+
+
 def test_what_one_unit_keeps_to_itself_is_private(soc):
     net = Net()
     x = net.op("SIN", [net.op("SIN", [net.input(1, 8)])])
     first, second = kernels(net.graph(x), soc, unit="cpu")
     assert [o.private for o in (*first.inputs, *first.outputs)] == [False, True]  # the caller fills the input
     assert [o.private for o in (*second.inputs, *second.outputs)] == [True, False]  # and reads the output
+
+
+def test_an_image_that_a_fully_connected_operator_reads_is_seen_as_channels():
+    net = Net()
+    image = net.conv(net.input(1, 4, 4, 8), 8)
+    flat = net.op("FULLY_CONNECTED", [image, net.constant(16, 4 * 4 * 8)], (1, 16), transpose_b=True)
+    flat = net.dense(flat, 16)
+    first, second, third = kernels(net.graph(flat), load_platform("ethos-u55-128"), unit="npu")
+    assert [o.reshaped for o in (*first.inputs, *first.outputs, *second.inputs)] == [False, True, True]
+    assert [o.reshaped for o in (*second.outputs, *third.inputs)] == [False, False]
 
 
 def test_a_view_of_an_input_is_not_private(soc):

@@ -46,6 +46,14 @@ def test_a_kernel_in_another_type_is_no_kernel(soc):
         place(one_conv(), units)
 
 
+def test_a_window_wider_than_any_kernel_goes_to_the_next(soc):
+    net = Net()
+    graph = net.graph(net.conv(net.conv(net.input(1, 16, 16, 4), 4, 5), 4, 6))
+    first, second = place(graph, candidates(soc, ["npu", "cpu"], {"npu": altered("rknn", widest_window=5)}))
+    assert (first.unit, second.unit) == ("npu", "cpu")
+    assert "npu (rknn) has CONV_2D with windows up to 5, not 6" in second.reason
+
+
 def test_a_runtime_that_recasts_says_so(soc):
     net = Net(DType.FLOAT32)
     (placed,) = place(net.graph(net.conv(net.input(1, 8, 8, 8), 8)), npu_only(soc))

@@ -223,6 +223,14 @@ def test_efficientnet_lite_has_its_published_parameters_and_operations(name):
     assert agrees(2 * graph.macs + biases, operations, 10**9)
 
 
+def test_resnet50_of_slim_has_the_counts_of_the_hailo_model_zoo():
+    # hailo_model_zoo cfg/networks/resnet_v1_50.yaml: 25.53 M parameters, 6.98 G operations, biases among them.
+    graph, _ = drawn("resnet50_slim")
+    biases = sum(graph.tensors[op.outputs[0]].elements for op in graph.operators if op.loops)
+    assert agrees(graph.parameters, "25.53", 10**6)
+    assert agrees(2 * graph.macs + biases, "6.98", 10**9)
+
+
 def test_resnet50_v2_has_the_parameters_of_the_gluon_table():
     # mxnet.gluon.model_zoo, table of models: 25,595,060 with the moving mean and variance of each normalised channel.
     graph, folded = drawn("resnet50_v2")

@@ -18,6 +18,7 @@ from socsim.workload.zoo.measured import as_measured
         ("yolov7", "tflite-qnn", "yolov7_tiny"),
         ("yolov7", "hailort", "yolov7"),
         ("yolov5s", "hailort", "yolov5s_v2.0"),
+        ("resnet50", "hailort", "resnet50_slim"),
         ("yolov5s", "rknn", "yolov5s"),
         ("resnet50", "qnn", "resnet50"),
     ],
@@ -36,6 +37,13 @@ def test_units_whose_tools_cut_the_decoding_off_are_not_charged_for_it():
 def test_files_are_taken_as_they_are():
     assert as_measured("mlperf_tiny_kws", "tflm", Request(shape=(1, 1, 49, 10))) == ("mlperf_tiny_kws", Request())
     assert as_measured("ncnn/alexnet", "ncnn", Request(shape=(1, 3, 227, 227))) == ("ncnn/alexnet", Request())
+
+
+def test_quantized_rows_mean_the_file_that_was_quantized():
+    """ncnn's benchmark has files of their own for int8, in which layers beside convolutions stay in float."""
+    assert as_measured("ncnn/googlenet", "ncnn", precision="int8") == ("ncnn/googlenet_int8", Request())
+    assert as_measured("ncnn/googlenet", "ncnn", precision="fp16") == ("ncnn/googlenet", Request())
+    assert as_measured("yolov7", "qnn", precision="int8")[0] == "yolov7_tiny"
 
 
 def test_other_names_come_back_as_they_are():

@@ -119,11 +119,13 @@ def slices_of(case: StagingCase, memories: Memories) -> tuple[int, ...]:
     weights decides; each other one comes beside the work on the slice before it.
     """
     every, bring = case.channels, _bring(case.plain, memories)
+    if case.slack >= bring:
+        return (every,)
     share = every * case.slack // bring
     if case.busy_outside[0] > bring * case.plain.passes:
         share = min(share, round_up(every // 2, _SLICE))
     first = max(share // _SLICE * _SLICE, _SLICE)
-    if case.slack >= bring or first >= every:
+    if first >= every:
         return (every,)
     step = round_up(max(case.busy_outside[1] * first // bring, _SLICE), case.block)
     return first, *(min(step, every - start) for start in range(first, every, step))

@@ -48,9 +48,9 @@ class PipelineEngine(ArrayEngine[PipelineArray], kind="pipeline"):
     A network that does not fit runs in contexts, which follow one another: each loads its weights, then takes all
     images of a batch.
 
-    Assumes: a layer keeps its slices busy; layers of operators that multiply nothing are never the slowest; changes of
-    context are spread evenly over layers; what passes from context to context stays beside compute; inputs and results
-    of every layer pass by the memories that the platform names, which should be on chip.
+    Assumes: a layer keeps its slices busy; what passes from context to context stays beside compute; constants are as
+    large as the right operands of products make expect; inputs and results of every layer pass by the memories that
+    the platform names, which should be on chip.
     Valid for: chips in the manner of Hailo-8 with a network compiled as a whole; not calibrated.
     """
 
@@ -63,9 +63,9 @@ class PipelineEngine(ArrayEngine[PipelineArray], kind="pipeline"):
 
     @property
     def setup_ps(self) -> int:
-        """Its part of the changes of context."""
-        contexts = len(self._contexts)
-        return ceil_div(contexts * self.spec.switch.value, max(1, len(self._demands))) if contexts > 1 else 0
+        """Its part of the changes of context: they are spread evenly over layers that multiply."""
+        contexts, layers = len(self._contexts), sum(1 for layer in self.context.layers if layer.nests)
+        return ceil_div(contexts * self.spec.switch.value, max(1, layers)) if contexts > 1 else 0
 
     def run(self, operation: Operation) -> ArrayCycles:
         """Return the operator's share of the interval, and the time until its first row can begin."""
@@ -84,7 +84,7 @@ class PipelineEngine(ArrayEngine[PipelineArray], kind="pipeline"):
         )
 
     def vector_cycles(self, kernel: Kernel, alone: int) -> int:
-        """Return the time until its first row can begin, if other layers work beside it; as a layer it is never slow."""
+        """Return the cycles until its first row can begin, beside other layers; as a layer it is never slow."""
         if not self._contexts:
             return alone
         interval = sum((c.interval for c in self._contexts), Fraction()) / len(self._contexts)
@@ -123,7 +123,9 @@ class PipelineEngine(ArrayEngine[PipelineArray], kind="pipeline"):
     @cached_property
     def _demands(self) -> tuple[Demand, ...]:
         weights = sum(nest.weights for layer in self.context.layers for nest in layer.nests)
-        return tuple(self._demand(layer, Fraction(self.context.constant_bytes, max(1, weights))) for layer in self.context.layers)
+        return tuple(
+            self._demand(layer, Fraction(self.context.constant_bytes, max(1, weights))) for layer in self.context.layers
+        )
 
     def _demand(self, layer: Layer, bytes_per_weight: Fraction) -> Demand:
         weights = sum(nest.weights for nest in layer.nests) * bytes_per_weight
@@ -132,7 +134,7 @@ class PipelineEngine(ArrayEngine[PipelineArray], kind="pipeline"):
         return Demand(self._taken(layer.nests), passed, self.spec.layers.get(layer.type, 1), _ceil(weights))
 
     def _taken(self, nests: Iterable[LoopNest]) -> int:
-        """Return the multiplications that a layer takes in one inference, idle multipliers beside its groups included."""
+        """Return the multiplications of a layer in one inference, those of idle multipliers included."""
         return sum(nest.macs // max(1, nest.n * nest.c) * self._lanes(nest) for nest in nests)
 
     def _lanes(self, nest: LoopNest) -> int:

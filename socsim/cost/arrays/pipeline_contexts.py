@@ -100,7 +100,8 @@ def laid_out(layers: tuple[Demand, ...], chip: Chip) -> tuple[Layout, ...]:
 
 
 def _time_ps(contexts: Sequence[Layout], chip: Chip) -> Fraction:
-    return sum(c.interval for c in contexts) * PS_PER_S / chip.macs_per_s + len(contexts) * chip.switch_ps
+    intervals = sum((c.interval for c in contexts), Fraction())
+    return intervals * PS_PER_S / chip.macs_per_s + len(contexts) * chip.switch_ps
 
 
 def _controllers(layers: Sequence[Demand]) -> int:
@@ -132,7 +133,9 @@ def _dealt(layers: Sequence[Demand], slices: int, controllers: int, part: int) -
     slices -= sum(dealt)
     controllers -= sum(dealt)
     order = count()
-    slowest = [(-_taken(layer, own, part), next(order), i) for i, (layer, own) in enumerate(zip(layers, dealt, strict=True))]
+    slowest = [
+        (-_taken(layer, own, part), next(order), i) for i, (layer, own) in enumerate(zip(layers, dealt, strict=True))
+    ]
     heapq.heapify(slowest)
     while True:
         taken, _, place = slowest[0]

@@ -15,10 +15,11 @@ import numpy as np
 
 from socsim.errors import NumericsError
 from socsim.numerics import gemmlowp
+from socsim.numerics.calls import Call, shared, span
 from socsim.numerics.fixed_point import quantize_multiplier
 from socsim.numerics.jit import kernel
 from socsim.numerics.libm import exp32
-from socsim.numerics.node import implements
+from socsim.numerics.node import Kernels, implements
 from socsim.numerics.operators.operands import is_quantized, output_dtype, unsupported
 from socsim.numerics.profiles import Rounding
 from socsim.numerics.scaling import scaling, scaling_of
@@ -27,10 +28,11 @@ from socsim.workload.dtypes import DType
 
 if TYPE_CHECKING:
     from socsim.numerics.arrays import Array
-    from socsim.numerics.node import Node, Run
+    from socsim.numerics.node import Node, Room, Run
 
 _INTEGER_BITS = 5  # of the scaled distances
 _SUM_BITS = 12  # integer bits of the sum of exponentials
+_LEAST_ELEMENTS = 1 << 12  # of a block that a thread gains from
 
 
 @implements("SOFTMAX")
@@ -84,24 +86,70 @@ def _exponentials(node: Node, mantissa: int, left: int, reach: int) -> Array:
     return np.where(distances <= reach, gemmlowp.exp_of_negative(scaled, _INTEGER_BITS), 0)
 
 
-def _softmax8(node: Node, beta: float) -> Run:
+def _softmax8(node: Node, beta: float) -> Kernels:
     mantissa, left, reach = _distance_scaling(node, beta)
     powers = _exponentials(node, mantissa, left, reach)
     counted = gemmlowp.rounding_shift(powers, _SUM_BITS)
-    dtype = output_dtype(node)
+    dtype, team = output_dtype(node), node.team
     info = np.iinfo(dtype)
-    bits = 8 * dtype.itemsize
+    numbers = int(info.min), int(info.max), reach, 31 - info.bits
 
-    def run(x: Array) -> tuple[Array, ...]:
+    def calls(_: Room, out: Array, x: Array, *__: Array) -> list[Call]:
         rows = _rows(x)
-        greatest, sums = _row_sums(rows, counted)
-        inverse, above = gemmlowp.reciprocal(sums, _SUM_BITS)
-        out = np.empty(rows.shape, dtype)
-        numbers = np.array([info.min, info.max, reach], np.int64)
-        _normalised(rows, powers, (greatest, inverse, above + 31 - bits), numbers, out)
-        return (out.reshape(x.shape),)
+        parts = team.parts(len(rows), len(rows), x.size // _LEAST_ELEMENTS)
+        return [Call(_softmax_rows, parts, (rows, parts, powers, counted, numbers, _rows(out)))]
 
-    return run
+    return Kernels(team, node.input(0).shape, dtype, calls)
+
+
+@shared
+def _softmax_rows(
+    index: int, rows: Array, parts: int, powers: Array, counted: Array, numbers: tuple[int, int, int, int], out: Array
+) -> None:
+    """Compute a block of rows.
+
+    Args:
+        index: of the block.
+        rows: [rows, elements] of 8 bits.
+        parts: number of blocks.
+        powers: exponentials of distances from a row's maximum.
+        counted: the same as they are added.
+        numbers: limits of results, the greatest distance that counts, and the bits below a result.
+        out: like `rows`, written.
+    """
+    first, last = span(index, parts, len(rows))
+    greatest, sums = _row_sums(rows[first:last], counted)
+    inverse, shifts = np.empty_like(sums), np.empty_like(sums)
+    for r in range(len(sums)):
+        inverse[r], above = _reciprocal(sums[r], _SUM_BITS)
+        shifts[r] = above + numbers[3]
+    _normalised(rows[first:last], powers, (greatest, inverse, shifts), numbers[:3], out[first:last])
+
+
+@kernel
+def _reciprocal(value: np.int64, integer_digits: int) -> tuple[np.int64, np.int64]:
+    """Return `gemmlowp.reciprocal` of one number."""
+    low, top = np.int64(value) & np.int64(0xFFFFFFFF), np.int64(2147483647)
+    zeros = np.int64(0)
+    while zeros < 32 and low >> (np.int64(31) - zeros) == 0:
+        zeros += 1
+    total = np.int64(np.int32((low << zeros) - top - 1)) + top
+    half = (total + 1) >> 1 if total >= 0 else -((1 - total) >> 1)
+    x = np.int64(1515870810) + _high_product(half, np.int64(-1010580540))
+    for _ in range(3):
+        error = np.int64(536870912) - _high_product(half, x)
+        x += min(max(_high_product(x, error) << 2, -top - 1), top)
+    return min(max(x << 1, -top - 1), top), integer_digits - zeros
+
+
+@kernel
+def _high_product(a: np.int64, b: np.int64) -> np.int64:
+    """Return `gemmlowp.high_product` of two numbers of 32 bits."""
+    product, top = a * b, np.int64(2147483647)
+    if product >= 0:
+        return min((product + np.int64(1073741824)) >> np.int64(31), top)
+    total = product + np.int64(1) - np.int64(1073741824)
+    return -(-total >> np.int64(31)) if total < 0 else total >> np.int64(31)
 
 
 def _rows(x: Array) -> Array:
@@ -126,7 +174,9 @@ def _row_sums(rows: Array, table: Array) -> tuple[Array, Array]:
 
 
 @kernel
-def _normalised(rows: Array, powers: Array, of_row: tuple[Array, Array, Array], numbers: Array, out: Array) -> None:
+def _normalised(
+    rows: Array, powers: Array, of_row: tuple[Array, Array, Array], numbers: tuple[int, int, int], out: Array
+) -> None:
     """Write exponentials times each row's (maximum, reciprocal, right shift); `numbers`: limits and reach."""
     low, high, reach = numbers
     greatest, inverse, shifts = of_row

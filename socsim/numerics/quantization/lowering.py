@@ -61,6 +61,8 @@ def _check(graph: Graph) -> None:
 
 def _fault(op: Operator) -> str:
     a = op.attributes
+    if "computed_quantization" in a:
+        return "it is quantized, by scales that are computed; float32 networks are quantized"
     if op.type == "PAD" and (a.get("value") or a.get("mode", "constant") != "constant"):
         return f"pads with {a.get('mode', 'constant')} {a.get('value')}; a border of zeros can be quantized"
     if op.type == "AVERAGE_POOL_2D" and a.get("count_include_pad") and any(a["pads"]):

@@ -38,6 +38,7 @@ _REDUCTIONS = (
     "SUM",
     "SUM",
 )
+_SCORE_OF_ZEROS = 1 / 3
 _ELEMENT_TYPES = {1: DType.FLOAT32, 2: DType.FLOAT16, 3: DType.INT8, 4: DType.BFLOAT16}
 
 
@@ -283,11 +284,28 @@ def _yolo_detection_output(x: LayerContext) -> None:
     _detections(x, "YOLO_DETECTION_OUTPUT", sum(prod(s[1:]) * boxes for s in x.shapes))
 
 
-def _detections(x: LayerContext, operator_type: str, rows: int) -> None:
+def _yolo3_detection_output(x: LayerContext) -> None:
+    """At most one row for each candidate box; each that passes the threshold is compared with those kept before it.
+
+    The score is 1 / (1 + exp(-box) * (1 + exp(-class))), so that a network without weights, which this format
+    leaves out and which ncnn's benchmark fills with zeros, gives every box 1 / 3.
+
+    Assumes: half of the boxes stay (846 of the 1,815 that the anchors of mobilenetv2_yolov3 make).
+
+    Source: Tencent/ncnn, src/layer/yolov3detectionoutput.cpp, benchmark/benchncnn.cpp.
+    """
+    x.needs(1)
+    boxes = x.positive(1, 5)
+    rows = sum(prod(s[1:]) * boxes for s in x.shapes)
+    passing = rows if x.number(2, 0.01) <= _SCORE_OF_ZEROS else 0
+    _detections(x, "YOLO_DETECTION_OUTPUT", rows, compared=passing * passing // 4)
+
+
+def _detections(x: LayerContext, operator_type: str, rows: int, **attributes: int) -> None:
     names = ", ".join(repr(name) for name in x.layer.outputs)
     x.blobs.data_dependent.update(x.layer.outputs)
     x.blobs.builder.notes.append(f"how many rows {names} has depends on the data; {rows} at most, which is used")
-    x.emit(operator_type, shapes=[(rows, 6)], dtype=DType.FLOAT32)
+    x.emit(operator_type, attributes, shapes=[(rows, 6)], dtype=DType.FLOAT32)
 
 
 def _embed(x: LayerContext) -> None:
@@ -347,5 +365,5 @@ LAYERS: dict[str, LayerRule] = {
     "TanH": _same("TANH"),
     "UnaryOp": _unary,
     "YoloDetectionOutput": _yolo_detection_output,
-    "Yolov3DetectionOutput": _yolo_detection_output,
+    "Yolov3DetectionOutput": _yolo3_detection_output,
 }

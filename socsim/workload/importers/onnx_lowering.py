@@ -51,6 +51,8 @@ def _lower_node(model: Model, node: Node, builder: GraphBuilder, tensors: _Tenso
     rule = find_rule(node.domain, node.op_type)
     try:
         lowered = rule(model, node) if rule else None
+        if lowered is not None:
+            _check_computed(node, lowered)
     except Unsupported as reason:
         builder.unsupported(node.index, node.name, f"{node.label} ({reason})")
         return
@@ -74,6 +76,17 @@ def _trimmed(lowered: Lowered) -> list[str]:
     while inputs and not inputs[-1]:
         inputs.pop()
     return inputs
+
+
+def _check_computed(node: Node, lowered: Lowered) -> None:
+    """Check that the operands with computed scales are still the operator's.
+
+    Raises:
+        Unsupported: one is not.
+    """
+    if any(held.position is not None and held.position >= len(lowered.inputs) for held in node.computed):
+        msg = "scales that are computed, and an addend that is no bias of one number for each column"
+        raise Unsupported(msg)
 
 
 def _computed_quantization(node: Node, names: list[str]) -> dict[str, Any]:

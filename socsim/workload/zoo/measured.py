@@ -16,18 +16,20 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
 
-def as_measured(workload: str, runtime: str, request: Request = AS_NAMED) -> tuple[str, Request]:
+def as_measured(workload: str, runtime: str, request: Request = AS_NAMED, precision: str = "") -> tuple[str, Request]:
     """Return the name and form of the network that a table of measurements means.
 
     Args:
         workload: the name in the table.
         runtime: the software that ran it, by its name in the table.
         request: the form that the table gives, its input shape above all.
+        precision: the types that the table gives; empty where it gives none.
 
     Returns:
         What `load_model` takes. A workload that is not in the zoo comes back unchanged.
     """
-    name = _stands_for().get((workload, runtime), workload)
+    stands_for = _stands_for()
+    name = stands_for.get((workload, runtime, precision)) or stands_for.get((workload, runtime, "")) or workload
     found = find(name)
     if found is None:
         return name, request
@@ -45,8 +47,12 @@ def _read() -> Any:
 
 
 @cache
-def _stands_for() -> Mapping[tuple[str, str], str]:
-    return MappingProxyType({(e["workload"], r): e["network"] for e in _read()["stands_for"] for r in e["runtimes"]})
+def _stands_for() -> Mapping[tuple[str, str, str], str]:
+    """Return networks by name, runtime and types; no types: in all that have no entry of their own."""
+    entries = _read()["stands_for"]
+    return MappingProxyType(
+        {(e["workload"], r, e.get("precision", "")): e["network"] for e in entries for r in e["runtimes"]}
+    )
 
 
 @cache

@@ -3,7 +3,7 @@
 Source: He et al., Deep Residual Learning for Image Recognition, arXiv 1512.03385, table 1, with the stride in the
 3 x 3 convolution (torchvision "v1.5"); Zagoruyko and Komodakis, arXiv 1605.07146; Xie et al., arXiv 1611.05431;
 pre-activation: He et al., Identity Mappings in Deep Residual Networks, arXiv 1603.05027, in the form of MXNet Gluon,
-which the ONNX model zoo distributes (resnet50-v2-7).
+which the ONNX model zoo distributes (resnet50-v2-7); TF-Slim's v1: strides in the last block of a stage.
 """
 
 from __future__ import annotations
