@@ -158,8 +158,8 @@ def validate(
     compared = compare(table, given)
     if not cross_validate:
         return TimingValidation(compared)
-    from socsim.calibration.library import calibrate_library
     from socsim.calibration.crossed import cross_validation
+    from socsim.calibration.library import calibrate_library
 
     fits = calibrate_library(table, Path(measurements), given, processes=processes)
     return TimingValidation(compared, cross_validation(fits))

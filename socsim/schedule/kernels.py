@@ -72,6 +72,7 @@ class KernelMaker:
         """Return the kernel of a task."""
         outline, places = self._outlines[task.position], self._residence.places
         weights = _located(outline.weights, places)
+        attributes = task.root.attributes
         return Kernel(
             type=task.root.type,
             category=outline.category,
@@ -83,8 +84,8 @@ class KernelMaker:
             weights=weights,
             outputs=_located(outline.outputs, places),
             weight_values=self._values(task),
-            window=task.root.attributes.get("kernel", (1, 1)),
-            stride=task.root.attributes.get("strides", (1, 1)),
+            window=attributes.get("kernel", (1, 1)),
+            stride=attributes.get("strides", (1, 1)) if "kernel" in attributes else (1, 1),  # slices have strides, too
             activation=outline.activation,
             staged=outline.staged,
             stripes=self._residence.stripes.get(task.position, 1),

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
     from socsim.soc.platform import Platform
 
-_NAMES_ONLY = {"schema", "name", "title", "based_on", "preference", "sources", "assumed"}
+_NAMES_ONLY = {"schema", "name", "title", "version", "based_on", "preference", "sources", "assumed"}
 _QUANTITY = re.compile(r"[0-9][0-9_.]*(?:[eE][+-]?[0-9]+)? *(.*)")
 _UNITS = frozenset(unit for kind in Quantity.__subclasses__() for unit in kind.units)
 

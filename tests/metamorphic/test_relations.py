@@ -40,14 +40,15 @@ def graph():
 
 
 class Slowed(Platform):
-    """A platform whose runtimes take longer by a factor, which no platform file can say."""
+    """A platform whose runtimes take longer by a factor, which no platform file can say; each unit has its own."""
 
     factor = 1
 
     def runtime(self, unit):
         base = super().runtime(unit)
         fixed = ("submit", "per_operator", "handover")
-        return base.model_copy(update={name: Time.of(getattr(base, name).value * self.factor) for name in fixed})
+        times = {name: Time.of(getattr(base, name).value * self.factor) for name in fixed}
+        return base.model_copy(update=times | {"fallbacks": {}})
 
 
 def slower(soc, k):
@@ -70,7 +71,7 @@ def slower(soc, k):
 @pytest.mark.parametrize("k", [2, 4, 5, 8])
 @pytest.mark.parametrize("options", [{}, {"cores": 2}, {"unit": "cpu"}, {"batch": 3}, {"detail": "analytic"}])
 def test_slower_clocks_scale_all_times_and_nothing_else(soc, graph, k, options):
-    base, slow = run_graph(graph, soc, Options(**options)), run_graph(graph, slower(soc, k), Options(**options))
+    base, slow = (run_graph(graph, slower(soc, factor), Options(**options)) for factor in (1, k))
     assert slow.latency_ps == k * base.latency_ps
     for before, after in zip(base.operators, slow.operators, strict=True):
         times = {name: k * getattr(before, name) for name in TIMES if getattr(before, name) is not None}

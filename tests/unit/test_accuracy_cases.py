@@ -64,7 +64,7 @@ def test_rates_of_a_stream_do_not_depend_on_the_batch_where_the_chip_holds_the_n
     one, eight, latency = case(row), case(replace(row, batch=8)), case(replace(row, metric="latency"))
     assert (one.in_stream, eight.in_stream, latency.in_stream) == (True, True, False)
     found = predict([one, eight, latency], calibrated=False)
-    assert found[one].value("throughput", 1) == pytest.approx(found[eight].value("throughput", 8), rel=0.02)
+    assert found[one].value("throughput", 1) == pytest.approx(found[eight].value("throughput", 8), rel=0.05)
     assert found[one].latency_ps < found[latency].latency_ps
     large = replace(row, workload="yolov8x", input_shape="1x3x640x640")  # 68 million weights: not on the chip
     one, eight = case(large), case(replace(large, batch=8))

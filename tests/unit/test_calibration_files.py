@@ -96,7 +96,9 @@ def test_the_cluster_itself_comes_first_then_all_then_a_silent_one(write, cluste
 
 def test_a_slower_factor_makes_slower_runs(write):
     def latency(dense):
-        return ss.run(KWS, "rk3588", unit="cpu", runtime="tflite-xnnpack", calibration=write({"": dense})).record.latency_ps
+        return ss.run(
+            KWS, "rk3588", unit="cpu", runtime="tflite-xnnpack", calibration=write({"": dense})
+        ).record.latency_ps
 
     assert latency(1.0) < latency(2.0) < latency(4.0)
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-
 import numpy as np
 import pytest
 
@@ -99,6 +98,7 @@ def test_one_figure_far_off_hardly_pulls():
 @pytest.mark.parametrize("which", ["workloads", "families"])
 def test_what_is_left_out_is_never_seen(which):
     """A network's figures on any chip change nothing of what is predicted for it."""
+
     def predicted(factor):
         rng = np.random.default_rng(3)
         groups = [made_group(rng, start(dense=d), platform=name, noise=0.1) for name, d in (("a", 0.3), ("b", -0.2))]
@@ -125,7 +125,9 @@ def test_a_platform_that_is_left_out_is_never_seen():
 
 def test_the_order_of_groups_does_not_matter():
     rng = np.random.default_rng(5)
-    groups = [made_group(rng, start(dense=d), platform=name, noise=0.1) for d, name in zip((0, 0.5, 1), "abc", strict=True)]
+    groups = [
+        made_group(rng, start(dense=d), platform=name, noise=0.1) for d, name in zip((0, 0.5, 1), "abc", strict=True)
+    ]
     fits = [pool_of_groups(order).fit() for order in (groups, groups[::-1])]
     assert fits[0].shared == pytest.approx(fits[1].shared, abs=0.02)
 
