@@ -148,7 +148,8 @@ def _row(result: RowResult) -> tuple[Any, ...]:
     row = result.row
     own = {
         "measured": row.value, "predicted": result.predicted, "error": result.error,
-        "uncalibrated": result.uncalibrated, "calibrated": result.calibrated, "reason": result.reason, "note": result.note,
+        "uncalibrated": result.uncalibrated, "calibrated": result.calibrated, "reason": result.reason,
+        "note": result.note,
     }  # fmt: skip
     return tuple(own[name] if name in own else _silent(getattr(row, name)) for name in _ROW_TYPES)
 

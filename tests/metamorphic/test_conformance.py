@@ -44,7 +44,7 @@ def small():
 
 
 def units(*, is_nightly):
-    """Return (platform, unit) of one unit for each kind, array and runtime that ship; of every unit in a nightly run."""
+    """Return (platform, unit) of one unit for each kind, array and runtime; of every unit in a nightly run."""
     found = {}
     for name in platform_names():
         for unit, spec in load_platform(name).units.items():

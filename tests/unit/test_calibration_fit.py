@@ -1,4 +1,4 @@
-"""Do fits find the parameters that made the times, leave out what they say they leave out, and stay within their means?"""
+"""Do fits find the parameters that made the times, leave out what they say, and stay within their means?"""
 
 from __future__ import annotations
 
