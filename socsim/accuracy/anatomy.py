@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from socsim.cost.corrections import host_scale
+from socsim.cost.corrections import host_scale, replaces_submission
 from socsim.cost.families import kernel_class, run_width
 from socsim.costing import overheads
 from socsim.quantities import PS_PER_S
@@ -44,7 +44,7 @@ class Anatomy:
         shared_ps: time that they need at links and memories.
         operators: kernels that the host hands over one by one to the unit that the network was sent to; of a CPU, times
             what its clock makes of a microsecond at 1 GHz.
-        submissions: runs of consecutive ones among them.
+        submissions: runs of consecutive ones among them, where calibrations replace their time.
         setup_ps: time to set those up, and of barriers between cores.
         fixed_ps: host's and set-up times elsewhere, and hand-over between units.
         width: type that most of its dense products compute in.
@@ -101,9 +101,11 @@ def anatomy(prepared: Prepared, kind: str) -> Anatomy:
         if at_home:
             cores = max(cores, prepared.plan.cores[job.unit])
             operators += overhead.kernels * host_scale(kind, job.hz)
-            submissions += overhead.is_submitted
             runtime = prepared.plan.runtimes[job.unit]
-            fixed -= runtime.per_operator.value * overhead.kernels + runtime.submit.value * overhead.is_submitted
+            fixed -= runtime.per_operator.value * overhead.kernels
+            if replaces_submission(kind):
+                submissions += overhead.is_submitted
+                fixed -= runtime.submit.value * overhead.is_submitted
         totals += _totals(cost.kernel)
         own_steps = [_times(step, fabric, job.unit, capacities) for step in fabric.steps(job)]
         steps += own_steps

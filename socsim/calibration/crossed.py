@@ -40,7 +40,7 @@ _NOISE = 1.2
 
 @dataclass(frozen=True)
 class CrossedFigure:
-    """A target and its predictions, in seconds.
+    """A target and its predictions, each the time of a batch in seconds.
 
     Args:
         workload: the network.
@@ -142,12 +142,16 @@ def _group(calibration: Calibration, fit: GroupFit) -> CrossedGroup:
         )
         for i, sample in enumerate(group.samples)
     ]
-    scores = {way: _score(figures, way) for way in WAYS}
+    is_rate = group.key.metric == "throughput"
+    scores = {way: _score(figures, way, is_rate=is_rate) for way in WAYS}
     return CrossedGroup(group.key, fit.pool, len(set(group.workloads)), fit.noise, scores, tuple(figures))
 
 
-def _score(figures: Sequence[CrossedFigure], way: Way) -> Score | None:
+def _score(figures: Sequence[CrossedFigure], way: Way, *, is_rate: bool) -> Score | None:
+    """Return the score in the figures' own metric: an error of a rate is not that of its time."""
     pairs = [(f.measured, value) for f in figures if (value := f.predicted[way]) is not None]
+    if is_rate:
+        pairs = [(1 / measured, 1 / predicted) for measured, predicted in pairs]
     return score(pairs) if pairs else None
 
 

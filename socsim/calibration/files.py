@@ -82,7 +82,7 @@ def _span(dates: Sequence[str]) -> str:
 
 def _group(fit: GroupFit) -> list[str]:
     group, key = fit.group, fit.group.key
-    error = mean_error(fit.workload_out, group.measured)
+    error = mean_error(fit.workload_out, group.measured, key.metric)
     return [
         f"  - unit: {key.unit}",
         f'    cluster: "{key.cluster}"',

@@ -95,7 +95,7 @@ def calibrate_device(
     chosen = replace(table, rows=tuple(row for row in table.rows if is_meant(row)))
     given = answers(chosen, detail="analytic", calibrated=False, anatomies=True)
     _check_answers(path, given)
-    known = {(pool.runtime, pool.kind): pool for pool in pools()}
+    known = {(pool.runtime, str(pool.kind)): pool for pool in pools()}
     found = sample_groups(chosen.rows, given.questions, given.predictions)
     fits = [fit_pool(name, group.kind, [group], _held(group, known.get((name, group.kind)))) for group, name in found]
     return Calibration(Origin.of(path, chosen.rows), tuple(fits), given)

@@ -12,6 +12,13 @@ if TYPE_CHECKING:
     Reals = npt.NDArray[np.float64]
 
 
-def mean_error(predicted: Reals, measured: Reals) -> float:
-    """Return the mean of the sizes of relative errors."""
-    return float(np.mean(np.abs(predicted / measured - 1)))
+def mean_error(predicted: Reals, measured: Reals, metric: str) -> float:
+    """Return the mean of the sizes of relative errors in a metric.
+
+    Args:
+        predicted: times.
+        measured: times.
+        metric: latency, or throughput: their inverse.
+    """
+    ratios = predicted / measured if metric == "latency" else measured / predicted
+    return float(np.mean(np.abs(ratios - 1)))

@@ -8,17 +8,18 @@ what more cores gain, or a time for each operator or inference. They change no p
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from math import exp, log
-from typing import TYPE_CHECKING, Literal
+from functools import cached_property
+from math import exp, isfinite, log, prod
+from typing import TYPE_CHECKING, Literal, get_args
 
 from socsim.cost.families import DEPTHWISE_FAMILIES, MAC_FAMILIES, VECTOR_FAMILIES
-from socsim.errors import UsageError
+from socsim.errors import PlatformError, UsageError, did_you_mean, join_faults
 from socsim.quantities import PS_PER_S
-from socsim.soc.calibrations import group_of, measured_group, pool_of
+from socsim.soc.calibrations import calibration_path, group_of, measured_group, pool_of
 from socsim.soc.schema import CpuCluster
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Mapping
+    from collections.abc import Collection, Iterator, Mapping
     from pathlib import Path
 
     from socsim.cost.families import KernelClass, Width
@@ -78,9 +79,9 @@ class Parameter:
     @property
     def neutral(self) -> float:
         """What changes nothing, in the scale of the fit."""
-        if self.name == _WIDE_INFERENCE.name:
-            return log(self.low)
-        return self.start if self.effect in {"operator", "inference"} else 0.0
+        if self.effect not in {"operator", "inference"}:
+            return 0.0
+        return self.start if self.widths == _WIDTHS else log(self.low)  # of some types: a time beside the others'
 
     def holds(self, kernel: KernelClass) -> bool:
         """Whether it concerns a class of kernels."""
@@ -197,6 +198,11 @@ def host_scale(kind: str, hz: int) -> float:
     return 1e9 / hz if kind == "cpu" else 1.0
 
 
+def replaces_submission(kind: str) -> bool:
+    """Whether a calibration replaces what a runtime's file says of submitting a run; a CPU's stays as it is."""
+    return any(parameter.effect == "inference" for parameter in parameters(kind))
+
+
 def parameters(kind: str, runtime: Runtime | None = None, hz: int = 10**9) -> tuple[Parameter, ...]:
     """Return what a calibration fits for a kind of unit; what groups may have of their own comes first, by weight.
 
@@ -240,13 +246,9 @@ class Correction:
 
     def compute(self, kernel: KernelClass, cores: int) -> float:
         """Return the factor on the compute time of a class of kernels."""
-        factor = 1.0
-        for parameter, value in self._found("compute"):
-            if parameter.holds(kernel):
-                factor *= value
-        for _, value in self._found("cores"):
-            factor *= cores**value if kernel.at_home else 1.0
-        return factor
+        factor = prod(value for parameter, value in self._by_effect["compute"] if parameter.holds(kernel))
+        lost = sum(value for _, value in self._by_effect["cores"]) if kernel.at_home else 0.0
+        return float(factor * cores**lost)
 
     def operator_ps(self, own: int, hz: int) -> int:
         """Return the host's time for each operator, in place of what the runtime's file says.
@@ -255,7 +257,7 @@ class Correction:
             own: that.
             hz: clock of the unit.
         """
-        return next((round(value * _US * host_scale(self.kind, hz)) for _, value in self._found("operator")), own)
+        return next((round(value * _US * host_scale(self.kind, hz)) for _, value in self._by_effect["operator"]), own)
 
     def inference_ps(self, own: int, width: Width) -> int:
         """Return the host's time for each run, in place of what the runtime's file says.
@@ -264,24 +266,28 @@ class Correction:
             own: that.
             width: type that most of the run's dense products compute in.
         """
-        found = [value for parameter, value in self._found("inference") if width in parameter.widths]
-        if self.kind == "cpu" and "operator" in dict(self.values):  # its own host: fitted with its operators
-            return 0
+        found = [value for parameter, value in self._by_effect["inference"] if width in parameter.widths]
         return round(sum(found) * _US) if found else own
 
     @property
     def setup(self) -> float:
         """Factor on the time to set kernels up and on barriers between cores."""
-        return next((value for _, value in self._found("setup")), 1.0)
+        return next((value for _, value in self._by_effect["setup"]), 1.0)
 
     @property
     def ports(self) -> float:
         """Factor on the time that bytes need at the unit's ports."""
-        return next((value for _, value in self._found("ports")), 1.0)
+        return next((value for _, value in self._by_effect["ports"]), 1.0)
 
-    def _found(self, effect: Effect) -> list[tuple[Parameter, float]]:
+    @cached_property
+    def _by_effect(self) -> dict[Effect, list[tuple[Parameter, float]]]:
+        """Parameters that have a value, with it."""
         given = dict(self.values)
-        return [(p, given[p.name]) for p in parameters(self.kind) if p.effect == effect and p.name in given]
+        found: dict[Effect, list[tuple[Parameter, float]]] = {effect: [] for effect in get_args(Effect)}
+        for parameter in parameters(self.kind):
+            if parameter.name in given:
+                found[parameter.effect].append((parameter, given[parameter.name]))
+        return found
 
 
 def correction_for(
@@ -304,11 +310,9 @@ def correction_for(
     if group is None and file is not None:
         msg = f"{file}: holds no fit of a {kind} with {runtime.name!r}; run socsim calibrate for it"
         raise UsageError(msg)
-    return (
-        _of_group(group, platform.name)
-        if group
-        else _of_pool(kind, runtime, platform.unit(unit_of(platform, kind, cluster)).ip or "")
-    )
+    if group is not None:
+        return _of_group(group, platform, file)
+    return _of_pool(kind, runtime, platform.unit(unit_of(platform, kind, cluster)).ip or "")
 
 
 def correction_of_row(
@@ -324,16 +328,33 @@ def correction_of_row(
     """
     group = measured_group(platform, *words)
     if group is not None and group.kind == kind:
-        return _of_group(group, platform.name)
+        return _of_group(group, platform)
     return correction_for(platform, kind, words[1] or None, runtime)
 
 
-def _of_group(group: CalibratedGroup, platform: str) -> Correction:
-    where = f"{platform} {group.unit}{' ' + group.cluster if group.cluster else ''}, {group.runtime}"
+def _of_group(group: CalibratedGroup, platform: Platform, file: Path | None = None) -> Correction:
+    """Return the correction that a group's values make.
+
+    Raises:
+        PlatformError: values that no parameter of its kind of unit may have, all listed.
+    """
+    where = f"{platform.name} {group.unit}{' ' + group.cluster if group.cluster else ''}, {group.runtime}"
+    faults = list(_value_faults(group))
+    if faults:
+        raise PlatformError(join_faults(f"{file or calibration_path(platform)}: group {where}", faults))
     return Correction.of(
         group.kind, group.values, f"{group.targets} figures of {group.workloads} networks on {where}",
         is_own=True, error=group.error, workloads=group.workloads,
     )  # fmt: skip
+
+
+def _value_faults(group: CalibratedGroup) -> Iterator[str]:
+    known = {parameter.name: parameter for parameter in parameters(group.kind)}
+    for name, value in group.values.items():
+        if name not in known:
+            yield f"no parameter {name!r} of a {group.kind}.{did_you_mean(name, known)}"
+        elif not isfinite(value) or (known[name].is_logarithmic and value <= 0):
+            yield f"{name} is {value:g}; give a number above 0"
 
 
 def _of_pool(kind: str, runtime: Runtime, design: str) -> Correction | None:

@@ -74,7 +74,8 @@ def _words(fit: GroupFit) -> list[str]:
     group, key = fit.group, fit.group.key
     cluster = f" {key.cluster}" if key.cluster else ""
     workloads = len(set(group.workloads))
-    seen, unseen, noise = mean_error(fit.times, group.measured), mean_error(fit.workload_out, group.measured), fit.noise
+    seen, unseen = (mean_error(times, group.measured, key.metric) for times in (fit.times, fit.workload_out))
+    noise = fit.noise
     return [
         *labelled("group", [terminal_text(f"{key.platform} {key.unit}{cluster}, {key.runtime}, {key.metric}", 100)]),
         *labelled("figures", [f"{plural(len(group), 'figure')} of {plural(workloads, 'network')}"]),

@@ -25,7 +25,8 @@ if TYPE_CHECKING:
     from socsim.soc.runtimes import Runtime
 
 _POOLS = "pools"
-UnitWord = Literal["cpu", "gpu", "npu", "dsp", "sensing_hub", "mixed"]
+Kind = Literal["cpu", "gpu", "npu", "dsp", "sensing_hub"]
+UnitWord = Literal[Kind, "mixed"]
 
 
 class CalibratedGroup(Model):
@@ -37,7 +38,7 @@ class CalibratedGroup(Model):
     """The CPU cluster as measurements name it; empty where they are silent."""
     runtime: str
     """The runtime as measurements name it."""
-    kind: str
+    kind: Kind
     """Kind of the unit that networks were sent to."""
     workloads: Count
     """Networks in the fit."""
@@ -74,7 +75,7 @@ class Pool(Model):
 
     runtime: str
     """Name of the pool: a runtime, or what its file names as its pool."""
-    kind: str
+    kind: Kind
     groups: Count
     """Groups in the fit."""
     workloads: Count

@@ -28,6 +28,10 @@ DEVICE = {
 }
 
 
+SLOW_TO_FILL = {"apple-m4-pro", "cim-example", "hailo-15l"}
+"""Platforms whose pipes take over a tenth of a megabyte's time to fill."""
+
+
 @pytest.fixture(scope="module")
 def plain(tmp_path_factory):
     return with_twin(small_soc(tmp_path_factory.mktemp("soc")))
@@ -199,4 +203,4 @@ def test_platforms_with_dram_that_ship_say_of_which_device_it_is(name):
     cpu = next(n for n, unit in soc.units.items() if unit.kind == "cpu")
     phase = Phase("stream", 0, (Transfer("dram", 10**6, 0),))
     fluid, bursts = both([Job(0, cpu, soc.unit_hz(cpu), 0, 0, (phase,), ())], soc)
-    assert bursts.makespan_ps == pytest.approx(fluid.makespan_ps, rel=0.15)
+    assert bursts.makespan_ps == pytest.approx(fluid.makespan_ps, rel=0.13 if name in SLOW_TO_FILL else 0.1)

@@ -124,6 +124,22 @@ def test_all_faults_of_a_file_are_listed_with_their_lines(write):
     assert "mine.yaml:11" in str(caught.value)
 
 
+def test_values_that_no_parameter_may_have_are_all_named(write):
+    file = write({"": 1.0})
+    file.write_text(file.read_text().replace("      dense: 1.0", "      dens: 1.0\n      dense: -2.0"))
+    with pytest.raises(PlatformError) as caught:
+        ss.run(KWS, "rk3588", unit="cpu", runtime="tflite-xnnpack", calibration=file)
+    assert "no parameter 'dens' of a cpu. Did you mean 'dense'?" in str(caught.value)
+    assert "dense is -2; give a number above 0" in str(caught.value)
+
+
+def test_a_kind_of_unit_that_does_not_exist_is_refused(write):
+    file = write({"": 1.0})
+    file.write_text(file.read_text().replace("kind: cpu", "kind: brain"))
+    with pytest.raises(PlatformError, match=r"mine\.yaml:10: groups\[0\]\.kind"):
+        ss.run(KWS, "rk3588", unit="cpu", runtime="tflite-xnnpack", calibration=file)
+
+
 def test_a_file_beside_a_platform_is_found(write, tmp_path):
     own = tmp_path / "board.yaml"
     shutil.copy(LIBRARY / "rk3588.yaml", own)

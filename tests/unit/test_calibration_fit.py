@@ -12,6 +12,7 @@ from socsim.calibration.baseline import left_out as additive_left_out
 from socsim.calibration.crossing import carried_over, left_out, own_parameters, pool_of_groups
 from socsim.calibration.relatives import expected, nearest
 from socsim.calibration.samples import Sample, SampleGroup
+from socsim.calibration.scores import mean_error
 from socsim.cost.corrections import parameters
 from socsim.cost.families import KernelClass
 
@@ -190,3 +191,9 @@ def test_every_parameter_says_what_it_means():
             assert parameter.meaning
             assert parameter.low < parameter.prior < parameter.high
         assert sum(p.of_group > 0 for p in parameters(kind)) == 6
+
+
+@pytest.mark.parametrize(("metric", "error"), [("latency", 1.0), ("throughput", 0.5)])
+def test_errors_are_those_of_what_was_measured(metric, error):
+    """Twice the time is half the rate."""
+    assert mean_error(np.array([2.0, 6.0]), np.array([1.0, 3.0]), metric) == pytest.approx(error)
