@@ -1,0 +1,1 @@
+"""Online policies of a server: who goes next, and who may take its place."""
