@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any
 from socsim.version import __version__
 
 if TYPE_CHECKING:
+    from socsim.applications import scenario, scenarios, simulate
     from socsim.errors import (
         InfeasibleError,
         LimitExceededError,
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
         NumericsError,
         PlatformError,
         ResultError,
+        ScenarioError,
         ScheduleError,
         SimulationError,
         SocsimError,
@@ -38,6 +40,7 @@ if TYPE_CHECKING:
     from socsim.numerics.profiles import Profile, Rounding
     from socsim.report.calibration import CalibrationResult
     from socsim.report.energy import EnergyValidation
+    from socsim.report.simulation import Simulation
     from socsim.report.timing import TimingValidation
     from socsim.session import (
         Run,
@@ -51,18 +54,20 @@ if TYPE_CHECKING:
         peaks,
         platforms,
         run,
+        strategies,
         validate,
         validate_energy,
         workloads,
     )
     from socsim.soc.platform import Platform
     from socsim.workload.graph import Graph
+    from socsim.workload.scenario.scenario import Scenario
 
 _HOMES = {
     "load": "inputs", "platform": "inputs", "run": "session", "compare": "session", "analyze": "session",
     "calibrate": "session", "CalibrationResult": "report.calibration",
     "operators": "session", "design_points": "session", "peaks": "session", "platforms": "session",
-    "workloads": "session", "Run": "session",
+    "workloads": "session", "strategies": "session", "Run": "session",
     "execute": "execution", "validate_numerics": "execution", "NumericsError": "errors",
     "numerics_profile": "execution", "Profile": "numerics.profiles", "Rounding": "numerics.profiles",
     "Platform": "soc.platform", "Graph": "workload.graph",
@@ -71,6 +76,8 @@ _HOMES = {
     "ScheduleError": "errors", "InfeasibleError": "errors", "SimulationError": "errors", "ResultError": "errors",
     "MeasurementError": "errors", "validate": "session", "TimingValidation": "report.timing",
     "validate_energy": "session", "EnergyValidation": "report.energy",
+    "scenario": "applications", "scenarios": "applications", "simulate": "applications",
+    "Scenario": "workload.scenario.scenario", "ScenarioError": "errors", "Simulation": "report.simulation",
     "measure": "session", "Measured": "measuring.campaign", "describe_host": "session",
 }  # fmt: skip
 
@@ -90,7 +97,10 @@ __all__ = [
     "ResultError",
     "Rounding",
     "Run",
+    "Scenario",
+    "ScenarioError",
     "ScheduleError",
+    "Simulation",
     "SimulationError",
     "SocsimError",
     "TimingValidation",
@@ -112,6 +122,10 @@ __all__ = [
     "platform",
     "platforms",
     "run",
+    "scenario",
+    "scenarios",
+    "simulate",
+    "strategies",
     "validate",
     "validate_energy",
     "validate_numerics",

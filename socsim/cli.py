@@ -7,19 +7,38 @@ from __future__ import annotations
 
 import json
 import sys
-from contextlib import redirect_stdout, suppress
+from contextlib import redirect_stdout
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from socsim.cli_simulate import simulate
+from socsim.cli_support import (
+    MOST_DIGITS,
+    AsJson,
+    Model,
+    PlatformName,
+    Precision,
+    Quiet,
+    Shape,
+    given,
+    note,
+    pairs_of,
+    progress,
+    read_files,
+    say,
+    say_rows,
+    shapes_of,
+    table_json,
+)
+from socsim.cli_workloads import workloads_app
 from socsim.errors import SocsimError, UsageError
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from socsim.session import Run
-    from socsim.soc.platform import Platform
     from socsim.soc.provenance import Provenance
 
 app = typer.Typer(
@@ -30,27 +49,21 @@ app = typer.Typer(
     rich_markup_mode=None,
 )
 platforms_app = typer.Typer(help="Platforms: list, show, check.", no_args_is_help=True, rich_markup_mode=None)
-workloads_app = typer.Typer(help="Workloads: list, show.", no_args_is_help=True, rich_markup_mode=None)
 app.add_typer(platforms_app, name="platforms")
 app.add_typer(workloads_app, name="workloads")
 validate_app = typer.Typer(
     help="Compare with what was recorded elsewhere.", no_args_is_help=True, rich_markup_mode=None
 )
 app.add_typer(validate_app, name="validate")
+app.command()(simulate)
 
-Model = Annotated[str, typer.Argument(help="A .tflite, .onnx or ncnn .param file, or a name of the zoo.")]
-PlatformName = Annotated[str, typer.Option("--platform", "-p", help="A platform's name or YAML file.")]
 Unit = Annotated[str | None, typer.Option(help="Kind (cpu gpu npu dsp sensing_hub) or name of the preferred unit.")]
 Runtime = Annotated[str | None, typer.Option(help="Software stack of the preferred unit.")]
 Cluster = Annotated[str | None, typer.Option(help="CPU cluster: big, little, …")]
 Cores = Annotated[int | None, typer.Option(help="Cores of the preferred unit.")]
 Opp = Annotated[list[str] | None, typer.Option(help="DOMAIN=NAME, an operating point of a clock.")]
-Precision = Annotated[str | None, typer.Option(help="Types to cost the network in: int8, fp16, int8x16, …")]
+Mode = Annotated[str | None, typer.Option(help="Power mode of the platform, such as 15W.")]
 Batch = Annotated[int, typer.Option(help="Inferences that go through each operator together.")]
-Shape = Annotated[
-    list[str] | None, typer.Option(help="NAME=DIMS of an input that the file leaves open: data=1x3x224x224.")
-]
-AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON document.")]
 Profile = Annotated[str | None, typer.Option(help="Numerics profile: tflite (ONNX files: onnx), tflm, ruy, xnnpack, …")]
 ProfilePlatform = Annotated[
     str | None, typer.Option("--platform", "-p", help="Platform whose unit's software stack names the profile.")
@@ -64,7 +77,6 @@ ModelFolder = Annotated[
 ]
 _AS_TEXT = Path("-")
 _NETWORKS = {"tflite", "onnx", "param"}
-Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="No progress and no warnings on stderr.")]
 
 
 @app.callback(invoke_without_command=True)
@@ -72,7 +84,7 @@ def _root(version: Annotated[bool, typer.Option("--version", help="Print the ver
     if version:
         from socsim.version import __version__
 
-        _print(f"socsim {__version__}")
+        say(f"socsim {__version__}")
         raise typer.Exit
 
 
@@ -88,6 +100,7 @@ def run(
     batch: Batch = 1,
     shape: Shape = None,
     opp: Opp = None,
+    mode: Mode = None,
     detail: Annotated[
         str,
         typer.Option(help="transaction (events, shared bus), analytic (closed form), tile or burst (every access)."),
@@ -102,6 +115,14 @@ def run(
     calibration: Annotated[
         str, typer.Option(help="auto (by measurements of the chip, else of its relatives), none, or a FILE.")
     ] = "auto",
+    strategy: Annotated[
+        str, typer.Option(help="How units are chosen, with options as in delegate:most=2; see `socsim strategies`.")
+    ] = "priority",
+    objective: Annotated[str | None, typer.Option(help="latency, energy or throughput, as strategies aim at.")] = None,
+    deadline: Annotated[str | None, typer.Option(help="Latency that the run must not exceed: 20ms.")] = None,
+    pin: Annotated[
+        list[str] | None, typer.Option(help="OP=UNIT, an operator's index or name and where it must run; repeatable.")
+    ] = None,
     as_json: AsJson = False,
     trace: Annotated[Path | None, typer.Option(help="Write a Perfetto trace.")] = None,
     report: Annotated[Path | None, typer.Option(help="Write an HTML report.")] = None,
@@ -114,28 +135,29 @@ def run(
     from socsim.report.outputs import check_outputs
     from socsim.report.sinks import write_files
 
-    _progress(f"loading {model}", quiet)
-    net = ss.load(model, shapes=_shapes(shape))
+    progress(f"loading {model}", quiet)
+    net = ss.load(model, shapes=shapes_of(shape))
     soc = ss.platform(platform)
-    check_outputs(_given({"--trace": trace, "--report": report, "--csv": csv}), _read_files(model, soc))
-    _progress(f"running {net.name} on {soc.name}", quiet)
+    check_outputs(given({"--trace": trace, "--report": report, "--csv": csv}), read_files(model, soc))
+    progress(f"running {net.name} on {soc.name}", quiet)
     result = ss.run(
         net, soc, runtime=runtime, unit=unit, cluster=cluster, cores=cores, precision=precision, batch=batch,
-        opp=_pairs(opp, "--opp"), detail=detail, background=_rates(background), sparsity=sparsity,
-        calibration=calibration,
+        opp=pairs_of(opp, "--opp"), mode=mode, detail=detail, background=_rates(background), sparsity=sparsity,
+        calibration=calibration, strategy=strategy, objective=objective, deadline=deadline,
+        pins=pairs_of(pin, "--pin", last=True),
     )  # fmt: skip
     write_files(_documents(result, trace, report, csv))
     if as_json:
-        _print(result.to_json())
+        say(result.to_json())
     else:
-        _print(result.summary())
+        say(result.summary())
         if verbose:
             from socsim.report.text import operators_text
 
-            _print("\n" + operators_text(result.record))
+            say("\n" + operators_text(result.record))
     if as_json and not quiet:  # the summary holds them otherwise
         for line in result.record.warnings:
-            _note(f"warning: {line}")
+            note(f"warning: {line}")
 
 
 def _documents(result: Run, trace: Path | None, report: Path | None, csv: Path | None) -> dict[Path, bytes | str]:
@@ -166,6 +188,7 @@ def analyze(
     batch: Batch = 1,
     shape: Shape = None,
     opp: Opp = None,
+    mode: Mode = None,
     as_json: AsJson = False,
     csv: Annotated[Path | None, typer.Option(help="Write the operator table.")] = None,
     roofline: Annotated[
@@ -182,11 +205,11 @@ def analyze(
 
     figure = None if roofline == _AS_TEXT else roofline
     picture = figure_format(figure) if figure else ""
-    net, soc = ss.load(model, shapes=_shapes(shape)), ss.platform(platform)
-    check_outputs(_given({"--csv": csv, "--roofline": figure}), _read_files(model, soc))
+    net, soc = ss.load(model, shapes=shapes_of(shape)), ss.platform(platform)
+    check_outputs(given({"--csv": csv, "--roofline": figure}), read_files(model, soc))
     options: dict[str, Any] = {
         "runtime": runtime, "unit": unit, "cluster": cluster, "cores": cores, "precision": precision, "batch": batch,
-        "opp": _pairs(opp, "--opp"),
+        "opp": pairs_of(opp, "--opp"), "mode": mode,
     }  # fmt: skip
     result = ss.analyze(net, soc, **options)
     documents: dict[Path, bytes | str] = {csv: result.operators.to_csv() or ""} if csv else {}
@@ -194,11 +217,11 @@ def analyze(
         documents[figure] = figure_bytes(result.plot_roofline(), picture)
     write_files(documents)
     timed = ss.run(net, soc, detail="analytic", **options) if roofline == _AS_TEXT else None
-    _print(result.to_json(timed.record if timed else None) if as_json else result.summary())
+    say(result.to_json(timed.record if timed else None) if as_json else result.summary())
     if verbose and not as_json:
-        _print("\n" + str(result.operators))
+        say("\n" + str(result.operators))
     if timed and not as_json:
-        _print("\n" + result.roofline_text(timed.record))
+        say("\n" + result.roofline_text(timed.record))
 
 
 @app.command()
@@ -222,14 +245,14 @@ def execute(
     from socsim.report.outputs import check_outputs
     from socsim.report.sinks import terminal_text, write_file
 
-    check_outputs({"--out": out}, [*_read_files(model), inputs])
-    net = ss.load(model, shapes=_shapes(shape))
+    check_outputs({"--out": out}, [*read_files(model), inputs])
+    net = ss.load(model, shapes=shapes_of(shape))
     rules = ss.numerics_profile(net, profile, platform=platform, unit=unit, runtime=runtime)
     arrays = read_npz(inputs)
-    _progress(f"executing {net.name}", quiet)
+    progress(f"executing {net.name}", quiet)
     made = ss.execute(net, arrays, rules, keep_all=keep_all, threads=threads)
     write_file(out, npz_bytes(made))
-    _print(terminal_text(f"{out}: {plural(len(made), 'array')} of {net.name} under {rules.name} ({rules.reference})"))
+    say(terminal_text(f"{out}: {plural(len(made), 'array')} of {net.name} under {rules.name} ({rules.reference})"))
 
 
 @validate_app.command("numerics")
@@ -248,12 +271,12 @@ def validate_numerics(
     """Execute a network on recorded inputs, and compare every recorded tensor. Exit 1 where one differs."""
     import socsim as ss
 
-    net = ss.load(model, shapes=_shapes(shape))
-    _progress(f"executing {net.name}", quiet)
+    net = ss.load(model, shapes=shapes_of(shape))
+    progress(f"executing {net.name}", quiet)
     result = ss.validate_numerics(
         net, golden, profile, platform=platform, unit=unit, runtime=runtime, modes=mode or None
     )
-    _print(result.to_json() if as_json else str(result))
+    say(result.to_json() if as_json else str(result))
     if not result.is_equal:
         raise typer.Exit(1)
 
@@ -279,17 +302,17 @@ def validate_timing(
     from socsim.report.outputs import check_outputs
     from socsim.report.sinks import write_files
 
-    check_outputs(_given({"--html": html}), [measurements])
-    _progress(f"predicting {measurements}", quiet)
+    check_outputs(given({"--html": html}), [measurements])
+    progress(f"predicting {measurements}", quiet)
     result = ss.validate(
         measurements, skip_bad=skip_bad, detail=detail, processes=processes, platforms=platforms or (), models=models,
         calibration=calibration, cross_validate=cross_validate,
     )  # fmt: skip
     write_files({html: result.to_html()} if html else {})
-    _print(result.to_json() if as_json else str(result))
+    say(result.to_json() if as_json else str(result))
     if not quiet:
         for fault in result.comparison.skipped:
-            _note(f"left out: {fault}")
+            note(f"left out: {fault}")
 
 
 @app.command()
@@ -309,10 +332,10 @@ def calibrate(
 
     soc = ss.platform(platform)
     check_outputs({"--out": out}, [measurements, Path(soc.document.where)])
-    _progress(f"fitting {measurements}", quiet)
+    progress(f"fitting {measurements}", quiet)
     result = ss.calibrate(soc, unit, runtime, measurements=measurements, skip_bad=skip_bad, models=models)
     result.save(out)
-    _print(str(result))
+    say(str(result))
 
 
 @app.command()
@@ -348,16 +371,16 @@ def measure(
         earlier_text(out)  # a table that cannot be added to is refused before anything is measured
     result = ss.measure(
         models, runtimes=_listed(runtime), threads=_counts(threads), platform=platform, name=name, blocks=repeats,
-        seconds=seconds, seed=seed, shapes=_shapes(shape), folder=folder or out.parent, recorded=recorded, limit=limit,
-        tell=lambda text: _progress(text, quiet),
+        seconds=seconds, seed=seed, shapes=shapes_of(shape), folder=folder or out.parent, recorded=recorded,
+        limit=limit, tell=lambda text: progress(text, quiet),
     )  # fmt: skip
     if result.rows:
         result.to_csv(out, append=append)
-        _print(str(result))
+        say(str(result))
     for line in () if quiet else result.warnings:
-        _note(f"warning: {line}")
+        note(f"warning: {line}")
     for line in result.faults:
-        _note(f"error: {line}")
+        note(f"error: {line}")
     if result.faults:
         raise typer.Exit(1)
 
@@ -382,16 +405,16 @@ def validate_energy(
     from socsim.report.outputs import check_outputs
     from socsim.report.sinks import write_files
 
-    check_outputs(_given({"--save": save}), [measurements, *filter(None, (idle_floors, busy_cores))])
-    _progress(f"predicting {measurements}", quiet)
+    check_outputs(given({"--save": save}), [measurements, *filter(None, (idle_floors, busy_cores))])
+    progress(f"predicting {measurements}", quiet)
     result = ss.validate_energy(measurements, idle_floors=idle_floors, busy_cores=busy_cores, skip_bad=skip_bad)
     write_files({save: result.to_yaml()} if save else {})
-    _print(result.to_json() if as_json else str(result))
+    say(result.to_json() if as_json else str(result))
     if verbose and not as_json:
-        _print("\n" + result.row_errors())
+        say("\n" + result.row_errors())
     if not quiet:
         for fault in result.comparison.skipped:
-            _note(f"left out: {fault}")
+            note(f"left out: {fault}")
 
 
 @app.command()
@@ -400,21 +423,31 @@ def ops(platform: PlatformName, as_json: AsJson = False) -> None:
     import socsim as ss
 
     table = ss.operators(platform)
-    _print(_table_json(table, "socsim.ops/1") if as_json else table.to_text())
+    say(table_json(table, "socsim.ops/1") if as_json else table.to_text())
+
+
+@app.command()
+def strategies(as_json: AsJson = False) -> None:
+    """List the ways of choosing units for the operators of a network."""
+    import socsim as ss
+
+    table = ss.strategies()
+    say(table_json(table, "socsim.strategies/1") if as_json else table.to_text())
 
 
 @app.command()
 def compare(
-    a: Annotated[Path, typer.Argument(help="Result of `socsim run --json`.")],
-    b: Annotated[Path, typer.Argument(help="Another one.")],
+    results: Annotated[
+        list[Path],
+        typer.Argument(help="Results of `socsim run --json`: two; or of `socsim simulate --json`: two or more."),
+    ],
     as_json: AsJson = False,
 ) -> None:
     """Show what changed from one result to another, and by how much."""
-    from socsim.report.documents import load_record
-    from socsim.session import Run, compare
+    from socsim.session import compare_results, stored_result
 
-    result = compare(Run(load_record(a)), Run(load_record(b)))
-    _print(result.to_json() if as_json else str(result))
+    result = compare_results([stored_result(path) for path in results])
+    say(result.to_json() if as_json else str(result))
 
 
 # --- platforms and workloads --------------------------------------------------------------------------
@@ -426,7 +459,7 @@ def platforms_list(as_json: AsJson = False) -> None:
     from socsim.soc.headings import headings
 
     rows = [(heading.name, heading.title, ", ".join(heading.units)) for heading in headings()]
-    _rows(["name", "title", "units"], rows, as_json, "socsim.platforms/1")
+    say_rows(["name", "title", "units"], rows, as_json, "socsim.platforms/1")
 
 
 @platforms_app.command("show")
@@ -441,12 +474,12 @@ def platforms_show(name: Annotated[str, typer.Argument()], as_json: AsJson = Fal
 
     soc = ss.platform(name)
     if as_json:
-        _print(description_json(soc, list(ss.peaks(soc)), list(ss.design_points(soc))))
+        say(description_json(soc, list(ss.peaks(soc)), list(ss.design_points(soc))))
         return
-    _print(describe(soc))
-    _print(peaks_by_cores("", peaks(soc)).to_text())
-    _print("")
-    _print(design_by_type("", design_points(soc)).to_text())
+    say(describe(soc))
+    say(peaks_by_cores("", peaks(soc)).to_text())
+    say("")
+    say(design_by_type("", design_points(soc)).to_text())
 
 
 @platforms_app.command("check")
@@ -468,16 +501,18 @@ def platforms_check(
             "rows": [{"path": r.path, "value": r.value, "source": r.source, "assumed": r.assumed} for r in rows],
             "unread": [{"path": u.path, "reason": u.reason} for u in unread],
         }
-        _print(json.dumps(document, indent=1, ensure_ascii=False))
+        say(json.dumps(document, indent=1, ensure_ascii=False))
         return
-    _print(
+    say(
         f"{soc.name}: the file is valid; {_counted(own)}; its runtimes and technology: {_counted(software)}; "
         f"{len(unread)} fields that no model reads"
     )
-    _rows(["assumed", "value", "reason"], [(r.path, r.value, r.assumed) for r in rows if r.source is None], False, "")
+    say_rows(
+        ["assumed", "value", "reason"], [(r.path, r.value, r.assumed) for r in rows if r.source is None], False, ""
+    )
     if unread:
-        _print("")
-        _rows(["read by no model", "reason"], [(u.path, u.reason or "not known") for u in unread], False, "")
+        say("")
+        say_rows(["read by no model", "reason"], [(u.path, u.reason or "not known") for u in unread], False, "")
 
 
 def _counted(rows: Sequence[Provenance]) -> str:
@@ -498,33 +533,11 @@ def platforms_host(
     from socsim.report.outputs import check_outputs
     from socsim.report.sinks import write_files
 
-    check_outputs(_given({"--out": out}))
+    check_outputs(given({"--out": out}))
     text = ss.describe_host(name, measured=not no_measuring)
     if out is None:
-        _print(text)
+        say(text)
     write_files({out: text} if out else {})
-
-
-@workloads_app.command("list")
-def workloads_list(as_json: AsJson = False) -> None:
-    """List the networks that ship with socsim: as files, or drawn when they are asked for."""
-    from socsim.workload.zoo import zoo
-
-    columns = ["name", "family", "title", "kind", "source"]
-    rows = [(e.name, e.family, e.title, e.kind, e.source) for e in zoo().values()]
-    shown = len(columns) if as_json else -1  # sources are too long for a terminal
-    _rows(columns[:shown], [row[:shown] for row in rows], as_json, "socsim.workloads/1")
-
-
-@workloads_app.command("show")
-def workloads_show(model: Model, shape: Shape = None, precision: Precision = None, as_json: AsJson = False) -> None:
-    """Show a network: inputs, outputs, operators by type, MACs and parameters."""
-    import socsim as ss
-    from socsim.workload.description import describe, description_json
-    from socsim.workload.zoo import origin
-
-    net = ss.load(model, shapes=_shapes(shape), precision=precision)
-    _print(description_json(net) if as_json else "\n".join([describe(net), *origin(model)]))
 
 
 @app.command()
@@ -533,7 +546,7 @@ def doctor(as_json: AsJson = False) -> None:
     from socsim.doctor import examine
 
     findings = examine()
-    _rows(
+    say_rows(
         ["check", "result", "detail"],
         [(f.check, "ok" if f.is_ok else "FAILED", f.detail) for f in findings],
         as_json,
@@ -546,88 +559,20 @@ def doctor(as_json: AsJson = False) -> None:
 # --- options and output -------------------------------------------------------------------------------
 
 
-def _given(options: Mapping[str, Path | None]) -> dict[str, Path]:
-    return {option: path for option, path in options.items() if path is not None}
-
-
-def _read_files(model: str, soc: Platform | None = None) -> list[Path]:
-    """Return the files that a network and a platform come from, bases included."""
-    from socsim.workload.zoo import stored_file
-
-    stored = stored_file(model)
-    places = soc.document.places.values() if soc else ()
-    return [Path(model), *([stored] if stored else []), *map(Path, dict.fromkeys(p.where for p in places))]
-
-
-def _pairs(values: Sequence[str] | None, option: str) -> dict[str, str]:
-    pairs: dict[str, str] = {}
-    for text in values or ():
-        key, separator, value = text.partition("=")
-        if not separator or not key or not value:
-            msg = f"{option} {text!r}: write NAME=VALUE"
-            raise UsageError(msg)
-        if key in pairs:
-            msg = f"{option} {key}: given twice, {pairs[key]!r} and {value!r}; give it once"
-            raise UsageError(msg)
-        pairs[key] = value
-    return pairs
-
-
 def _listed(text: str | None) -> list[str]:
     return [word.strip() for word in text.split(",")] if text else []
 
 
 def _counts(text: str) -> list[int]:
     words = _listed(text)
-    if not words or not all(word.isascii() and word.isdigit() and len(word) <= _DIGITS for word in words):
+    if not words or not all(word.isascii() and word.isdigit() and len(word) <= MOST_DIGITS for word in words):
         msg = f"--threads {text!r}: write whole numbers with commas, such as 1,2,4"
         raise UsageError(msg)
     return list(map(int, words))
 
 
-_DIGITS = 10
-"""Digits of a dimension; tensors have 2**31 elements at most."""
-
-
-def _shapes(values: Sequence[str] | None) -> dict[str, tuple[int, ...]] | None:
-    shapes = {}
-    for name, text in _pairs(values, "--shape").items():
-        dims = text.replace(",", "x").split("x")
-        if not all(d.isascii() and d.isdigit() and len(d) <= _DIGITS for d in dims):
-            msg = f"--shape {name}={text}: write dimensions such as 1x3x224x224"
-            raise UsageError(msg)
-        shapes[name] = tuple(int(d) for d in dims)
-    return shapes or None
-
-
 def _rates(values: Sequence[str] | None) -> Mapping[str, str]:
-    return _pairs(values, "--background")
-
-
-def _rows(columns: list[str], rows: Sequence[Sequence[Any]], as_json: bool, schema: str) -> None:
-    from socsim.report.tables import Table
-
-    table = Table("", columns, [tuple(r) for r in rows])
-    _print(_table_json(table, schema) if as_json else table.to_text())
-
-
-def _table_json(table: Any, schema: str) -> str:
-    return json.dumps({"schema_version": schema, "rows": list(table)}, indent=1, ensure_ascii=False)
-
-
-def _print(text: str) -> None:
-    sys.stdout.write(text if text.endswith("\n") else text + "\n")
-
-
-def _note(text: str) -> None:
-    with suppress(OSError):  # without a place for messages the exit code remains
-        if sys.stderr is not None:
-            sys.stderr.write(f"socsim: {text}\n")
-
-
-def _progress(text: str, quiet: bool) -> None:
-    if not quiet and sys.stderr is not None and sys.stderr.isatty():
-        _note(text)
+    return pairs_of(values, "--background")
 
 
 def _with_text_roofline(args: Sequence[str]) -> list[str]:
@@ -658,10 +603,10 @@ def main() -> None:
             finally:
                 console.flush()  # here a full disk is still a message
     except SocsimError as error:
-        _note(f"error: {error}")
+        note(f"error: {error}")
         sys.exit(error.exit_code)
     except KeyboardInterrupt:
-        _note("interrupted")
+        note("interrupted")
         sys.exit(130)
     except Exception as error:  # the last line of defence: no traceback reaches a user
         _fail(error)
@@ -675,7 +620,7 @@ def _fail(error: Exception) -> None:
     frames = extract_tb(error.__traceback__)
     last = frames[-1] if frames else None
     at = f"{Path(last.filename).name}:{last.lineno} in {last.name}" if last else "unknown place"
-    _note(f"internal error: {type(error).__name__}: {error} ({at}, socsim {__version__}); please report this line")
+    note(f"internal error: {type(error).__name__}: {error} ({at}, socsim {__version__}); please report this line")
     sys.exit(70)
 
 

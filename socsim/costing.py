@@ -8,11 +8,12 @@ from typing import TYPE_CHECKING
 
 from socsim.cost.families import kernel_class, run_width
 from socsim.cost.system_cache import through_cache
+from socsim.cost.work import Phase, Transfer
 from socsim.engine.burst_network import Region
 from socsim.engine.fabric import Fabric
 from socsim.engine.simulation import Job
 from socsim.memo import Same
-from socsim.recording import Cost, Plan
+from socsim.recording import NO_CORRECTIONS, Corrections, Cost, Plan
 from socsim.schedule.reuse import kept_by_task
 from socsim.schedule.staging import early_moves
 from socsim.schedule.tasks import stored_bytes
@@ -20,12 +21,13 @@ from socsim.schedule.tiles import in_tiles
 from socsim.soc.schema import SensingHub
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
 
     from socsim.cost.corrections import Correction
-    from socsim.cost.families import Width
+    from socsim.cost.families import KernelClass, Width
     from socsim.cost.system_cache import Kept
-    from socsim.cost.work import Kernel, Phase, Work
+    from socsim.cost.work import Kernel, Work
+    from socsim.schedule.borders import Border
     from socsim.schedule.tasks import Task
     from socsim.soc.platform import Platform
     from socsim.soc.runtimes import Runtime
@@ -38,22 +40,23 @@ class Prepared:
     Args:
         plan: units, tasks and memories.
         costs: Work and energy of each task.
-        correction: what a calibration changes in the times of the costs; None: nothing.
+        corrections: what calibrations change in the times of the costs.
     """
 
     plan: Plan
     costs: tuple[Cost, ...]
-    correction: Correction | None = None
+    corrections: Corrections = NO_CORRECTIONS
 
-    def corrected(self, correction: Correction) -> Prepared:
-        """Return the same plan and costs with a calibration."""
-        return replace(self, correction=correction)
+    def corrected(self, corrections: Corrections) -> Prepared:
+        """Return the same plan and costs with calibrations."""
+        return replace(self, corrections=corrections)
 
     @cached_property
     def fabric(self) -> Fabric:
         """What the units share."""
-        units = self.plan.platform.units.items()
-        slow = {n: self.correction.ports for n, u in units if u.kind == self.correction.kind} if self.correction else {}
+        found = {name: self.corrections.of(name) for name in self.plan.platform.units}
+        units = self.plan.platform.units
+        slow = {name: own.ports for name, own in found.items() if own and units[name].kind == own.kind}
         return Fabric(self.plan.platform, self.plan.cores, slow)
 
     def jobs(self, detail: str) -> tuple[Job, ...]:
@@ -70,7 +73,7 @@ class Prepared:
     @cached_property
     def _jobs(self) -> tuple[Job, ...]:
         made = _jobs(self.plan, self.costs)
-        return made if self.correction is None else _corrected(self.plan, self.costs, made, self.correction)
+        return made if self.corrections == NO_CORRECTIONS else _corrected(self.plan, self.costs, made, self.corrections)
 
     @cached_property
     def _located(self) -> tuple[Job, ...]:
@@ -85,20 +88,27 @@ class Prepared:
 
 def prepare(plan: Plan) -> Prepared:
     """Return a plan with its costs; kernels that repeat in a network are costed once."""
-    known: dict[tuple[str, Same, tuple[Kept, ...], int], Cost] = {}
+    known: dict[tuple[str, Same, tuple[Kept, ...], int, tuple[Transfer, ...]], Cost] = {}
     costs = []
     every = kept_by_task(plan.tasks, plan.memory, plan.platform, plan.batch)
     slack = {name: 0 for name, model in plan.models.items() if model.arena}
-    for task, kernel, kept in zip(plan.tasks.tasks, _kernels(plan), every, strict=True):
+    for task, kernel, kept, border in zip(plan.tasks.tasks, _kernels(plan), every, plan.borders, strict=True):
         before = slack.get(task.unit, 0)
-        key = task.unit, Same(kernel), kept, before
+        anew = _anew(plan, border) if border.rewrites else ()
+        key = task.unit, Same(kernel), kept, before, anew
         if key not in known:
-            known[key] = _cost(plan, task, replace(kernel, slack=before) if before else kernel, kept)
+            known[key] = _cost(plan, task, replace(kernel, slack=before) if before else kernel, kept, anew)
         work = known[key].work
         if work is not None and task.unit in slack:
             slack[task.unit] = work.cover_cycles
         costs.append(known[key])
     return Prepared(plan, tuple(_early(plan, costs)))
+
+
+def _anew(plan: Plan, border: Border) -> tuple[Transfer, ...]:
+    """Return what a task moves to have tensors of other units as its own runtime keeps them."""
+    places = plan.memory.places
+    return tuple(Transfer(places[r.key].memory, r.read_bytes, r.write_bytes) for r in border.rewrites)
 
 
 def _kernels(plan: Plan) -> tuple[Kernel, ...]:
@@ -114,16 +124,18 @@ def _kernels(plan: Plan) -> tuple[Kernel, ...]:
     return plan.graph.memo.get(key, make)
 
 
-def _cost(plan: Plan, task: Task, kernel: Kernel, kept: tuple[Kept, ...]) -> Cost:
+def _cost(plan: Plan, task: Task, kernel: Kernel, kept: tuple[Kept, ...], anew: tuple[Transfer, ...]) -> Cost:
     empty = not (kernel.loops or kernel.inputs or kernel.outputs or kernel.weights)
     work: Work | None = None if empty else plan.models[task.unit].work(kernel)
     energy = None
     if work is not None:
         for part in kept:
             work = through_cache(work, part)
+        if anew:
+            work = replace(work, phases=(Phase("border", 0, anew), *work.phases))
         moved = [t for phase in work.phases for t in phase.transfers]
         energy = plan.energy.task(task.unit, task.dtype, work, moved)
-    return Cost(kernel, work, energy)
+    return Cost(kernel, work, energy, anew)
 
 
 def _early(plan: Plan, costs: list[Cost]) -> list[Cost]:
@@ -140,12 +152,10 @@ def _jobs(plan: Plan, costs: tuple[Cost, ...]) -> tuple[Job, ...]:
     jobs = []
     hz = {unit: plan.platform.unit_hz(unit) for unit in plan.runtimes}
     woken: set[str] = set()
-    for task, cost, overhead in zip(plan.tasks.tasks, costs, overheads(plan), strict=True):
+    for task, cost, kernels, border in zip(plan.tasks.tasks, costs, dispatched(plan), plan.borders, strict=True):
         runtime = plan.runtimes[task.unit]
-        before = plan.tasks.before[task.position]
-        handed_over = any(plan.tasks.tasks[b].unit != task.unit for b in before)
-        dispatch = runtime.per_operator.value * overhead.kernels + runtime.submit.value * overhead.is_submitted
-        sync = (runtime.handover.value if handed_over else 0) + _wake_ps(plan.platform, task.unit, woken)
+        dispatch = runtime.per_operator.value * kernels + runtime.submit.value * border.is_submitted
+        sync = runtime.handover.value * border.is_handed_over + _wake_ps(plan.platform, task.unit, woken)
         work = cost.work
         jobs.append(
             Job(
@@ -155,62 +165,75 @@ def _jobs(plan: Plan, costs: tuple[Cost, ...]) -> tuple[Job, ...]:
                 dispatch_ps=dispatch + (work.setup_ps if work else 0),
                 sync_ps=sync + (work.sync_ps if work else 0),
                 phases=work.phases if work else (),
-                after=before,
+                after=plan.tasks.before[task.position],
             )
         )
     return tuple(jobs)
 
 
-@dataclass(frozen=True, slots=True)
-class Overhead:
-    """What the host does for a task.
-
-    Args:
-        kernels: how many it hands over.
-        is_submitted: whether a run of consecutive tasks of its unit begins with it.
-    """
-
-    kernels: int
-    is_submitted: bool
+def dispatched(plan: Plan) -> list[int]:
+    """Return how many kernels the host hands over for each task."""
+    return [plan.runtimes[t.unit].dispatches_of(t.root.type, len(t.inputs), len(t.outputs)) for t in plan.tasks.tasks]
 
 
-def overheads(plan: Plan) -> list[Overhead]:
-    """Return what the host does for each task."""
-    tasks = plan.tasks.tasks
-    before = [None, *(task.unit for task in tasks)]
-    counts = [plan.runtimes[t.unit].dispatches_of(t.root.type, len(t.inputs), len(t.outputs)) for t in tasks]
-    return [Overhead(n, task.unit != unit) for task, unit, n in zip(tasks, before, counts, strict=False)]
-
-
-def _corrected(plan: Plan, costs: Sequence[Cost], jobs: Sequence[Job], correction: Correction) -> tuple[Job, ...]:
-    """Return jobs with the times that a calibration gives them; equal phases stay one object."""
+def _corrected(plan: Plan, costs: Sequence[Cost], jobs: Sequence[Job], corrections: Corrections) -> tuple[Job, ...]:
+    """Return jobs with the times that calibrations give them; equal phases stay one object."""
     known: dict[tuple[Same, float], tuple[Phase, ...]] = {}
     made = []
-    homes = [plan.platform.unit(job.unit).kind == correction.kind for job in jobs]
-    kinds = [kernel_class(cost.kernel, at_home=at_home) for cost, at_home in zip(costs, homes, strict=True)]
-    width = run_width((kind, cost.kernel.macs) for kind, cost in zip(kinds, costs, strict=True))
-    for job, cost, overhead, kind in zip(jobs, costs, overheads(plan), kinds, strict=True):
+    own = {unit: corrections.of(unit) for unit in plan.runtimes}
+    homes = {unit: c is not None and plan.platform.unit(unit).kind == c.kind for unit, c in own.items()}
+    kinds = [kernel_class(cost.kernel, at_home=homes[job.unit]) for job, cost in zip(jobs, costs, strict=True)]
+    widths = _widths(jobs, costs, kinds, own)
+    for job, cost, kernels, kind in zip(jobs, costs, dispatched(plan), kinds, strict=True):
+        correction = own[job.unit]
+        if correction is None:
+            made.append(job)
+            continue
         factor = correction.compute(kind, plan.cores[job.unit])
         key = Same(job.phases), factor
         if key not in known:
             known[key] = tuple(replace(p, compute_cycles=round(p.compute_cycles * factor)) for p in job.phases)
         moved = replace(job, phases=known[key])
-        own = plan.runtimes[job.unit]
-        made.append(_host_times(moved, cost, own, overhead, correction, width) if kind.at_home else moved)
+        if kind.at_home:
+            border = plan.borders[job.key]
+            once = submission_ps(plan.runtimes[job.unit], correction, widths[job.unit]) * border.is_submitted
+            each = correction.operator_ps(plan.runtimes[job.unit].per_operator.value, job.hz) * kernels
+            moved = _host_times(moved, cost, each + once, correction.setup)
+        made.append(moved)
     return tuple(made)
 
 
-def _host_times(
-    job: Job, cost: Cost, runtime: Runtime, overhead: Overhead, correction: Correction, width: Width
-) -> Job:
+def _widths(
+    jobs: Sequence[Job], costs: Sequence[Cost], kinds: Sequence[KernelClass], own: Mapping[str, Correction | None]
+) -> dict[str, Width]:
+    """Return by unit the type that most products compute in where its calibration holds."""
+    sharers = {unit: [u for u, other in own.items() if other is correction] for unit, correction in own.items()}
+    products: dict[str, list[tuple[KernelClass, int]]] = {group[0]: [] for group in sharers.values()}
+    for job, cost, kind in zip(jobs, costs, kinds, strict=True):
+        products[sharers[job.unit][0]].append((kind, cost.kernel.macs))
+    widths = {unit: run_width(found) for unit, found in products.items()}
+    return {unit: widths[group[0]] for unit, group in sharers.items()}
+
+
+def submission_ps(runtime: Runtime, correction: Correction | None, width: Width) -> int:
+    """Return the host's time to hand over a run of operators."""
+    own = runtime.submit.value
+    return own if correction is None else correction.inference_ps(own, width)
+
+
+def unit_width(prepared: Prepared, unit: str) -> Width:
+    """Return the type that most products of a unit's tasks compute in."""
+    own = zip(prepared.plan.tasks.tasks, prepared.costs, strict=True)
+    return run_width((kernel_class(c.kernel, at_home=True), c.kernel.macs) for task, c in own if task.unit == unit)
+
+
+def _host_times(job: Job, cost: Cost, host_ps: int, setup: float) -> Job:
     """Return a job with the host's times, set-up and barriers as a calibration has them."""
     set_up, barriers = (cost.work.setup_ps, cost.work.sync_ps) if cost.work else (0, 0)
-    each = correction.operator_ps(runtime.per_operator.value, job.hz) * overhead.kernels
-    once = correction.inference_ps(runtime.submit.value, width) * overhead.is_submitted
     return replace(
         job,
-        dispatch_ps=each + once + round(set_up * correction.setup),
-        sync_ps=job.sync_ps - barriers + round(barriers * correction.setup),
+        dispatch_ps=host_ps + round(set_up * setup),
+        sync_ps=job.sync_ps - barriers + round(barriers * setup),
     )
 
 

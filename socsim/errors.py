@@ -48,6 +48,10 @@ class LimitExceededError(WorkloadError):
     """A model file asks for more than the importer's budget."""
 
 
+class ScenarioError(WorkloadError):
+    """A scenario description is wrong; the message names file, line and field."""
+
+
 class UnsupportedOperatorError(WorkloadError):
     """Operators have no kernel on any allowed unit; the message lists all of them."""
 

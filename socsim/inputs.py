@@ -129,11 +129,12 @@ def as_graph(net: Graph | str | Path) -> Graph:
     raise UsageError(msg)
 
 
-def as_platform(soc: Platform | str | Path, opp: Mapping[str, str] | None = None) -> Platform:
-    """Return a platform at operating points by clock, loaded where it is a name or a file.
+def as_platform(soc: Platform | str | Path, opp: Mapping[str, str] | None = None, mode: str | None = None) -> Platform:
+    """Return a platform in a power mode and at operating points by clock, loaded where it is a name or a file.
 
     Raises:
         UsageError: something else.
+        PlatformError: no such mode, or it is in one already.
     """
     from socsim.soc.platform import Platform
 
@@ -144,4 +145,8 @@ def as_platform(soc: Platform | str | Path, opp: Mapping[str, str] | None = None
     if not isinstance(soc, Platform):
         msg = f"soc is a {type(soc).__name__}; give a platform from socsim.platform, its name or its file"
         raise UsageError(msg)
+    if mode is not None:
+        if not isinstance(mode, str):
+            raise misuse("mode", mode, 'the name of one of the platform\'s power modes, such as "15W"')
+        soc = soc.in_mode(mode)
     return soc.at(opp) if opp else soc

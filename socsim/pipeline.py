@@ -17,17 +17,21 @@ from socsim.costing import prepare
 from socsim.engine.closed_form import analyse
 from socsim.engine.simulation import Stream, simulate
 from socsim.engine.stretches import simulate_in_stretches
-from socsim.errors import UsageError, did_you_mean, misuse, shown
+from socsim.errors import InfeasibleError, UsageError, did_you_mean, misuse, shown
 from socsim.memo import Same
+from socsim.placing import Chosen, Costing, choose, placement_problem
 from socsim.quantities import Bandwidth
-from socsim.recording import Conditions, Plan, Result
+from socsim.recording import Conditions, Corrections, Plan, Result
+from socsim.schedule.borders import borders_in_order
+from socsim.schedule.partition.demands import check_pins, demanded, pinned_operators
+from socsim.schedule.partition.strategy import late, strategy_of
 from socsim.schedule.placement import Candidate, candidates, place
 from socsim.schedule.precision import at_precision
 from socsim.schedule.residency import plan_residency
 from socsim.schedule.tasks import build_tasks
 from socsim.soc.runtimes import Runtime
 from socsim.soc.runtimes import runtime as named_runtime
-from socsim.soc.schema import CpuCluster
+from socsim.soc.schema import CpuCluster, SensingHub
 from socsim.workload.weights import StatedSparsity
 
 if TYPE_CHECKING:
@@ -38,7 +42,10 @@ if TYPE_CHECKING:
     from socsim.cost.model import CostModel
     from socsim.costing import Prepared
     from socsim.engine.simulation import Outcome
-    from socsim.records import RunRecord
+    from socsim.quantities import Time
+    from socsim.records import PlacementRecord, RunRecord
+    from socsim.schedule.borders import Border
+    from socsim.schedule.partition.strategy import Strategy
     from socsim.schedule.placement import Placed
     from socsim.schedule.tasks import TaskGraph
     from socsim.soc.platform import Platform
@@ -63,6 +70,11 @@ class Options:
         background: bytes a second that other units read meanwhile, by unit name.
         sparsity: "2:4", or the share of weights that are zero; None: as the network's constants have them.
         correction: a calibration to apply; None: structure and datasheet numbers alone.
+        strategy: how units are chosen where several can run an operator, by name or as an object.
+        objective: what the strategy aims at; None: its own.
+        deadline: latency that the run must not exceed; None: any.
+        pins: unit or kind by index or name of operators.
+        corrections: calibrations of the other units that a strategy may choose, by name.
     """
 
     runtime: str | Runtime | None = None
@@ -75,6 +87,16 @@ class Options:
     background: Mapping[str, str] = field(default_factory=dict)
     sparsity: str | float | None = None
     correction: Correction | None = None
+    strategy: str | Strategy = "priority"
+    objective: str | None = None
+    deadline: str | Time | None = None
+    pins: Mapping[str, str] | Mapping[int, str] = field(default_factory=dict)
+    corrections: tuple[tuple[str, Correction], ...] = ()
+
+    @property
+    def is_weighed(self) -> bool:
+        """Whether units are chosen otherwise than by their order alone."""
+        return self.strategy != "priority" or bool(self.pins)
 
 
 def run_graph(graph: Graph, platform: Platform, options: Options) -> RunRecord:
@@ -90,19 +112,34 @@ def simulate_graph(graph: Graph, platform: Platform, options: Options) -> Result
         UnsupportedOperatorError: operators without a kernel on any allowed unit.
         InfeasibleError: no memory has room, or the forced unit can run none of the arithmetic.
     """
-    prepared = prepare_graph(graph, platform, options)
     background = _background(platform, options.background)
-    jobs, fabric = prepared.jobs(options.detail), prepared.fabric
-    outcome: Outcome
-    if options.detail == "analytic":
-        outcome = analyse(jobs, fabric)
-    elif options.detail != "burst" and not background:
-        outcome = simulate_in_stretches(jobs, fabric)
-    else:
-        streams = [Stream(u, platform.unit(u).activations[-1], rate) for u, rate in background.items()]
-        outcome = simulate(jobs, fabric, streams, bursts=options.detail == "burst")
-    together = prepared.tiles_in_one if options.detail == "tile" else 1
-    conditions = Conditions(options.detail, background, together, options.correction)
+    if options.is_weighed:
+        return _weighed(graph, platform, options, background)
+    prepared = prepare_graph(graph, platform, options)
+    outcome = _simulated(prepared, options.detail, background)
+    _check_deadline(graph, options, outcome)
+    return _result(prepared, outcome, options.detail, background)
+
+
+def _simulated(prepared: Prepared, detail: str, background: Mapping[str, int]) -> Outcome:
+    jobs, fabric, platform = prepared.jobs(detail), prepared.fabric, prepared.plan.platform
+    if detail == "analytic":
+        return analyse(jobs, fabric)
+    if detail != "burst" and not background:
+        return simulate_in_stretches(jobs, fabric)
+    streams = [Stream(u, platform.unit(u).activations[-1], rate) for u, rate in background.items()]
+    return simulate(jobs, fabric, streams, bursts=detail == "burst")
+
+
+def _result(
+    prepared: Prepared,
+    outcome: Outcome,
+    detail: str,
+    background: Mapping[str, int],
+    choice: PlacementRecord | None = None,
+) -> Result:
+    together = prepared.tiles_in_one if detail == "tile" else 1
+    conditions = Conditions(detail, background, together, prepared.corrections, choice)
     return Result(prepared.plan, prepared.costs, outcome, conditions)
 
 
@@ -119,9 +156,22 @@ def calibrated(platform: Platform, options: Options, file: Path | None = None) -
         PlatformError: a file with faults.
     """
     first, runtime = preferred_runtime(platform, options)
-    unit = platform.unit(first)
+    own = replace(options, correction=_correction(platform, first, runtime, file))
+    if not options.is_weighed:
+        return own
+    found = []
+    for other in _candidates(platform, options)[1:]:
+        correction = _correction(platform, other.name, other.runtime)
+        if correction is None and other.name in platform.unit(first).fallback:
+            correction = own.correction  # its factor for what falls back
+        found += [(other.name, correction)] if correction is not None else []
+    return replace(own, corrections=tuple(found))
+
+
+def _correction(platform: Platform, name: str, runtime: Runtime, file: Path | None = None) -> Correction | None:
+    unit = platform.unit(name)
     cluster = unit.cluster if isinstance(unit, CpuCluster) else None
-    return replace(options, correction=correction_for(platform, unit.kind, cluster, runtime, file))
+    return correction_for(platform, unit.kind, cluster, runtime, file)
 
 
 def prepare_graph(graph: Graph, platform: Platform, options: Options) -> Prepared:
@@ -130,17 +180,81 @@ def prepare_graph(graph: Graph, platform: Platform, options: Options) -> Prepare
     Raises:
         UsageError, UnsupportedOperatorError, InfeasibleError: as for a run.
     """
+    if options.is_weighed:
+        return _chosen(graph, platform, options).prepared
     choice = _choose(graph, platform, options)
     key = (
         "prepared", Same(platform), choice.units, choice.is_forced, tuple(choice.cores.items()), choice.batch,
         choice.sparsity,
     )  # fmt: skip
     plain: Prepared = choice.graph.memo.get(key, lambda: prepare(_plan(platform, choice)))
-    correction = options.correction
-    if correction is None:
+    if options.correction is None:
         return plain
-    corrected: Prepared = choice.graph.memo.get((*key, correction), lambda: plain.corrected(correction))
+    corrections = Corrections(options.correction)
+    corrected: Prepared = choice.graph.memo.get((*key, corrections), lambda: plain.corrected(corrections))
     return corrected
+
+
+# --- strategies -----------------------------------------------------------------------------------------
+
+_TRIES = 4
+"""Schedules that are looked for where units that share memory take longer than the deadline leaves them."""
+
+
+def _weighed(graph: Graph, platform: Platform, options: Options, background: Mapping[str, int]) -> Result:
+    """Run a network as a strategy places it.
+
+    Where units share memory a run takes longer than its schedule; one that misses its deadline by that is planned
+    again with a deadline earlier by the same share.
+
+    Raises:
+        UsageError, UnsupportedOperatorError, InfeasibleError: as for a run; a deadline that the run misses.
+    """
+    _, goal = demanded(options.strategy, options.objective, options.deadline)
+    limit, found = goal.deadline_ps, None
+    for _ in range(_TRIES):
+        try:
+            chosen = _chosen(graph, platform, options, limit)
+        except InfeasibleError:
+            if found is None:
+                raise
+            break
+        found = _simulated(chosen.prepared, options.detail, background)
+        if limit is None or goal.deadline_ps is None or found.makespan_ps <= goal.deadline_ps:
+            choice = replace(chosen.record(found), deadline_ps=goal.deadline_ps)
+            return _result(chosen.prepared, found, options.detail, background, choice)
+        limit = min(limit - 1, chosen.expected.makespan_ps * goal.deadline_ps // found.makespan_ps)
+    raise late(graph.name, goal.deadline_ps or 0, found.makespan_ps if found else 0, "the run, sharing included,")
+
+
+def _chosen(graph: Graph, platform: Platform, options: Options, deadline_ps: int | None = None) -> Chosen:
+    """Return what the options' strategy makes of a network, planned for a deadline."""
+    strategy, goal = demanded(options.strategy, options.objective, options.deadline)
+    choice = _choose(graph, platform, options)
+    own = ((choice.units[0].name, options.correction),) if options.correction is not None else ()
+    corrections = Corrections(None, (*own, *options.corrections))
+
+    def plan(placed: Sequence[Placed], tasks: TaskGraph, borders: tuple[Border, ...]) -> Plan:
+        return _plan_of(platform, choice, placed, tasks, borders)
+
+    costing = Costing(choice.graph, platform, choice.units, choice.batch, plan, corrections)
+    wanted = pinned_operators(graph, options.pins)
+    pins = {op: _find_unit(platform, unit, None) for op, unit in wanted.items()}
+    key = (
+        "posed", Same(platform), choice.units, tuple(choice.cores.items()), choice.batch, choice.sparsity, corrections,
+        tuple(sorted(pins.items())),
+    )  # fmt: skip
+    posed = choice.graph.memo.get(key, lambda: placement_problem(costing, pins))
+    return choose(costing, posed, strategy, replace(goal, deadline_ps=deadline_ps or goal.deadline_ps))
+
+
+def _check_deadline(graph: Graph, options: Options, outcome: Outcome) -> None:
+    """Refuse a run that takes longer than it may, and an objective where nothing is weighed."""
+    if options.objective is None and options.deadline is None:
+        return
+    _, goal = demanded(options.strategy, options.objective, options.deadline)
+    if goal.deadline_ps is not None and outcome.makespan_ps > goal.deadline_ps:
+        raise late(graph.name, goal.deadline_ps, outcome.makespan_ps, "the run")
 
 
 # --- choosing units -----------------------------------------------------------------------------------
@@ -179,9 +293,7 @@ def make_plan(graph: Graph, platform: Platform, options: Options) -> Plan:
 
 
 def _choose(graph: Graph, platform: Platform, options: Options) -> _Choice:
-    first, runtime = preferred_runtime(platform, options)
-    order = unit_order(platform, options)
-    units = candidates(platform, order, {first: runtime} | _fallbacks(platform, runtime, order[1:]))
+    units = _candidates(platform, options)
     return _Choice(
         at_precision(graph, options.precision),
         options.precision,
@@ -193,9 +305,29 @@ def _choose(graph: Graph, platform: Platform, options: Options) -> _Choice:
     )
 
 
+def _candidates(platform: Platform, options: Options) -> list[Candidate]:
+    """Return the units that operators may go to, best first, with the software that drives each.
+
+    In order of priority, one stack runs the network, with what it has of its own for other units; a strategy that
+    hands out subgraphs has each unit's own stack.
+    """
+    first, runtime = preferred_runtime(platform, options)
+    order = unit_order(platform, options)
+    others = _fallbacks(platform, runtime, order[1:]) if options.strategy == "priority" else {}
+    return candidates(platform, order, {first: runtime} | others)
+
+
 def _plan(platform: Platform, choice: _Choice) -> Plan:
-    graph, units, cores, batch = choice.graph, choice.units, choice.cores, choice.batch
+    graph, units = choice.graph, choice.units
     placed, tasks = graph.memo.get(("tasks", units, choice.is_forced), lambda: _tasks(graph, units, choice.is_forced))
+    borders = graph.memo.get(("borders", Same(tasks), choice.batch), lambda: borders_in_order(tasks, choice.batch))
+    return _plan_of(platform, choice, placed, tasks, borders)
+
+
+def _plan_of(
+    platform: Platform, choice: _Choice, placed: Sequence[Placed], tasks: TaskGraph, borders: tuple[Border, ...]
+) -> Plan:
+    graph, units, cores, batch = choice.graph, choice.units, choice.cores, choice.batch
     by_unit = {c.name: c.runtime for c in units}
     memory, cascades = plan_residency(tasks, platform, by_unit, batch)
     return Plan(
@@ -210,6 +342,7 @@ def _plan(platform: Platform, choice: _Choice) -> Plan:
         precision=choice.precision,
         batch=batch,
         models=_models(tasks, platform, units, cores, batch),
+        borders=borders,
         sparsity=choice.sparsity,
     )
 
@@ -231,9 +364,27 @@ def unit_order(platform: Platform, options: Options) -> list[str]:
         UsageError: a unit, kind or cluster that the platform does not have.
     """
     if options.unit is None and options.cluster is None:
-        return list(platform.file.preference)
-    first = _find_unit(platform, options.unit or "cpu", options.cluster)
-    return [first, *(u for u in platform.unit(first).fallback if u != first)]
+        order = list(platform.file.preference)
+    else:
+        first = _find_unit(platform, options.unit or "cpu", options.cluster)
+        order = [first, *(u for u in platform.unit(first).fallback if u != first)]
+    return _weighed_order(platform, options, order) if options.is_weighed else order
+
+
+def _weighed_order(platform: Platform, options: Options, order: list[str]) -> list[str]:
+    """Return the candidates of a strategy: the usual units, all others unless one was asked for, and pinned ones.
+
+    Sensing hubs are left out unless they are named, and so are units that share no memory with the first.
+    """
+    if options.unit is None and options.cluster is None:
+        order += [u for u, spec in platform.units.items() if u not in order and not isinstance(spec, SensingHub)]
+        kinds = strategy_of(options.strategy).by_kind
+        rank = {kind: position for position, kind in enumerate(kinds)}
+        order.sort(key=lambda u: rank.get(platform.unit(u).kind, len(rank)))
+    home = set(platform.unit(order[0]).activations)
+    order = [u for u in order if home.intersection(platform.unit(u).activations)]
+    wanted = (_find_unit(platform, unit, None) for unit in options.pins.values())
+    return [*order, *(u for u in dict.fromkeys(wanted) if u not in order)]
 
 
 def preferred_runtime(platform: Platform, options: Options) -> tuple[str, Runtime]:
@@ -285,6 +436,7 @@ def _check_types(options: Options) -> None:
             raise misuse(name, value, "a whole number from 1 up")
     if not isinstance(options.detail, str):
         raise misuse("detail", options.detail, f"one of {', '.join(DETAILS)}")
+    check_pins(options.pins)
     background = options.background
     if not isinstance(background, Mapping) or not all(isinstance(unit, str) for unit in background):
         raise misuse("background", background, 'rates by unit, such as {"cpu_big": "10 GB/s"}')

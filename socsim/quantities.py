@@ -64,6 +64,12 @@ class Quantity:
         return f'write {article} {cls.noun} such as "{cls.example}"'
 
     @classmethod
+    def _too_low(cls, value: int) -> str:
+        if cls.least < 0:
+            return f"below {cls.of(cls.least)}"
+        return "negative" if value < 0 else "zero"
+
+    @classmethod
     def _parse(cls, text: str) -> int:
         match = _NUMBER.fullmatch(text.strip()) if len(text) <= _LONGEST_TEXT else None
         if match is None:
@@ -118,7 +124,7 @@ class Quantity:
             except (TypeError, ValueError) as error:
                 raise PydanticCustomError("quantity", "{reason}", {"reason": str(error)}) from None
             if made.value < cls.least:
-                reason = f"{shown(value)} is {'negative' if made.value < 0 else 'zero'}; {cls._hint()}"
+                reason = f"{shown(value)} is {cls._too_low(made.value)}; {cls._hint()}"
                 raise PydanticCustomError("quantity", "{reason}", {"reason": reason})
             return made
 
@@ -159,7 +165,10 @@ class Time(Quantity):
 
     __slots__ = ()
     noun, example, base = "time", "25 us", "ps"
-    units: ClassVar = {"ps": 1, "ns": 10**3, "us": 10**6, "µs": 10**6, "ms": 10**9, "s": PS_PER_S}
+    units: ClassVar = {
+        "ps": 1, "ns": 10**3, "us": 10**6, "µs": 10**6, "ms": 10**9, "s": PS_PER_S, "min": 60 * PS_PER_S,
+        "h": 3600 * PS_PER_S, "d": 86400 * PS_PER_S,
+    }  # fmt: skip
 
 
 class Size(Quantity):
@@ -230,7 +239,9 @@ class Energy(Quantity):
 
     __slots__ = ()
     noun, example, base = "energy", "0.2 pJ", "aJ"
-    units: ClassVar = {"aJ": 1, "fJ": 10**3, "pJ": 10**6, "nJ": 10**9}
+    units: ClassVar = {
+        "aJ": 1, "fJ": 10**3, "pJ": 10**6, "nJ": 10**9, "uJ": 10**12, "µJ": 10**12, "mJ": 10**15,
+    }  # fmt: skip
 
 
 class Area(Quantity):
@@ -246,7 +257,46 @@ class EnergyPerByte(Quantity):
 
     __slots__ = ()
     noun, example, base = "energy per byte", "4 pJ/bit", "aJ/B"
-    units: ClassVar = {"aJ/B": 1, "fJ/B": 10**3, "pJ/B": 10**6, "fJ/bit": 8 * 10**3, "pJ/bit": 8 * 10**6}
+    units: ClassVar = {
+        "aJ/B": 1, "fJ/B": 10**3, "pJ/B": 10**6, "nJ/B": 10**9,
+        "fJ/bit": 8 * 10**3, "pJ/bit": 8 * 10**6, "nJ/bit": 8 * 10**9,
+    }  # fmt: skip
+
+
+class Temperature(Quantity):
+    """Thousandths of a degree Celsius."""
+
+    __slots__ = ()
+    noun, example, base = "temperature", "25 degC", "mdegC"
+    units: ClassVar = {"mdegC": 1, "degC": 10**3, "°C": 10**3}
+    least = -273_150
+
+
+class ThermalResistance(Quantity):
+    """Microkelvin per watt."""
+
+    __slots__ = ()
+    noun, example, base = "thermal resistance", "2.5 K/W", "uK/W"
+    units: ClassVar = {"uK/W": 1, "mK/W": 10**3, "K/W": 10**6}
+    least = 1
+
+
+class HeatCapacity(Quantity):
+    """Microjoules per kelvin."""
+
+    __slots__ = ()
+    noun, example, base = "heat capacity", "0.4 J/K", "uJ/K"
+    units: ClassVar = {"uJ/K": 1, "mJ/K": 10**3, "J/K": 10**6}
+    least = 1
+
+
+class Charge(Quantity):
+    """Microampere hours."""
+
+    __slots__ = ()
+    noun, example, base = "charge", "220 mAh", "uAh"
+    units: ClassVar = {"uAh": 1, "mAh": 10**3, "Ah": 10**6}
+    least = 1
 
 
 def ceil_div(a: int, b: int) -> int:

@@ -17,6 +17,7 @@ from socsim.records import (
     LinkRecord,
     MemoryRecord,
     OperatorRecord,
+    PlacementRecord,
     RateRecord,
     RunRecord,
     SliceRecord,
@@ -36,9 +37,10 @@ if TYPE_CHECKING:
     from socsim.cost.energy import TaskEnergy
     from socsim.cost.memory_plan import MemoryPlan
     from socsim.cost.model import CostModel
-    from socsim.cost.work import Kernel, Work
+    from socsim.cost.work import Kernel, Transfer, Work
     from socsim.engine.network import Ledger
     from socsim.engine.simulation import JobTimes, Outcome, Span
+    from socsim.schedule.borders import Border
     from socsim.schedule.cascades import Cascade
     from socsim.schedule.placement import Placed
     from socsim.schedule.tasks import Task, TaskGraph
@@ -63,6 +65,7 @@ class Plan:
     precision: str | None
     batch: int
     models: Mapping[str, CostModel[Any]]
+    borders: tuple[Border, ...]
     sparsity: StatedSparsity | None = None
 
     @cached_property
@@ -86,11 +89,35 @@ class Plan:
 
 @dataclass(frozen=True, slots=True)
 class Cost:
-    """A task's kernel, and the Work and energy that the cost model gave; None where it moves nothing."""
+    """A task's kernel, and the Work and energy that the cost model gave; None where it moves nothing.
+
+    `anew` is what of the Work's bytes rewrites tensors of other units.
+    """
 
     kernel: Kernel
     work: Work | None
     energy: TaskEnergy | None
+    anew: tuple[Transfer, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Corrections:
+    """Which calibration holds for the tasks of each unit.
+
+    Args:
+        everywhere: for units that have none of their own; None: structure and datasheet numbers alone.
+        by_unit: units with one of their own.
+    """
+
+    everywhere: Correction | None = None
+    by_unit: tuple[tuple[str, Correction], ...] = ()
+
+    def of(self, unit: str) -> Correction | None:
+        """Return the calibration of a unit's tasks."""
+        return next((own for name, own in self.by_unit if name == unit), self.everywhere)
+
+
+NO_CORRECTIONS = Corrections()
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,13 +128,15 @@ class Conditions:
         detail: level of detail.
         background: bytes a second that other units read meanwhile, by unit.
         tiles_in_one: tiles that a step of the timeline stands for at most.
-        correction: the calibration of its times.
+        corrections: the calibrations of its times.
+        choice: how units were chosen, where a strategy weighed them.
     """
 
     detail: str
     background: Mapping[str, int]
     tiles_in_one: int = 1
-    correction: Correction | None = None
+    corrections: Corrections = NO_CORRECTIONS
+    choice: PlacementRecord | None = None
 
 
 class Result:
@@ -159,7 +188,7 @@ class _Recorder:
 
     def record(self) -> RunRecord:
         plan, graph, platform = self.plan, self.plan.graph, self.plan.platform
-        correction = self.conditions.correction
+        correction = self._home_correction
         operators = tuple(self._operator(op) for op in graph.operators)
         return RunRecord(
             version=__version__,
@@ -194,7 +223,13 @@ class _Recorder:
             calibration=correction.origin if correction else None,
             calibrated=correction is not None and correction.is_own,
             calibration_error=correction.error if correction else None,
+            placement=self.conditions.choice,
         )
+
+    @property
+    def _home_correction(self) -> Correction | None:
+        """The calibration of the unit that operators go to first."""
+        return self.conditions.corrections.of(next(iter(self.plan.runtimes)))
 
     def _clock_settings(self) -> set[tuple[str, str]]:
         """Return clock and operating point of each unit in use; a free frequency goes by its unit."""
@@ -289,13 +324,22 @@ class _Recorder:
             *cost.work.terms,
             *work_words(cost.kernel, cost.work, self.plan.platform.unit_hz(task.unit)),
             *dispatch_words(times.dispatch_ps, cost.work.setup_ps, self.plan.runtimes[task.unit].name),
+            *self._border_words(cost),
             *self._calibration_words(task),
             *(energy_words(cost.energy) if cost.energy else ()),
         )
 
+    @staticmethod
+    def _border_words(cost: Cost) -> tuple[str, ...]:
+        """Say what is written anew because it comes from another unit."""
+        if not cost.anew:
+            return ()
+        read, written = sum(t.read_bytes for t in cost.anew), sum(t.write_bytes for t in cost.anew)
+        return (f"at its border {read} B of another unit's results are read and {written} B written anew",)
+
     def _calibration_words(self, task: Task) -> tuple[str, ...]:
         """Say what the calibration makes of a task's times."""
-        correction = self.conditions.correction
+        correction = self.conditions.corrections.of(task.unit)
         if correction is None:
             return ()
         at_home = self.plan.platform.unit(task.unit).kind == correction.kind
@@ -499,7 +543,7 @@ class _Recorder:
 
     def _calibration_warnings(self) -> list[str]:
         """Say where the times are not calibrated on what runs here."""
-        correction = self.conditions.correction
+        correction = self._home_correction
         if correction is None:
             return ["uncalibrated: structure and datasheet numbers alone, no error range is known for this platform"]
         if not correction.is_own:

@@ -156,6 +156,43 @@ class Explanation:
 
 
 @dataclass(frozen=True, slots=True)
+class AlternativeRecord:
+    """What an operator, with those that its unit's runtime keeps together with it, would take on a unit.
+
+    Time and energy are those of the unit alone: without what the borders to other units cost, which depends on
+    where its neighbours are. Null with a reason where the unit cannot run it.
+    """
+
+    operator: int
+    unit: str
+    latency_ps: int | None
+    energy_pj: int | None
+    reason: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class PlacementRecord:
+    """How a strategy chose units and order, and what it expected of them."""
+
+    strategy: str
+    objective: str
+    """latency, energy or throughput; preference where the strategy weighs no costs"""
+    expected_ps: int
+    """Latency of the schedule where nothing is shared; the run's own latency adds what sharing costs."""
+    expected_pj: int
+    bound: int | None
+    """What no schedule of these units can fall below, in picoseconds or picojoules of the objective; null where the
+    strategy proves none."""
+    gap: float | None
+    """Share by which the schedule may lie above the best one."""
+    period_ps: int | None
+    """Time between results where inferences follow one another; null for strategies of single inferences."""
+    deadline_ps: int | None
+    alternatives: tuple[AlternativeRecord, ...]
+    """By operator and unit, operators that others carry left out."""
+
+
+@dataclass(frozen=True, slots=True)
 class RunRecord:
     """Everything that a run leaves behind."""
 
@@ -195,6 +232,8 @@ class RunRecord:
     """Whether that was this platform's unit with this runtime, and not relatives of it."""
     calibration_error: float | None = None
     """Mean error of predictions of networks that were left out of that fit."""
+    placement: PlacementRecord | None = None
+    """How units were chosen, where a strategy weighed them."""
 
 
 # --- static analysis ----------------------------------------------------------------------------------

@@ -14,11 +14,22 @@ class Registry(Generic[T]):
 
     Args:
         what: what the names stand for, for messages.
+        group: entry points of other packages that bring classes; they are imported when a name is not known otherwise,
+            and when all are listed. None: there are none.
     """
 
-    def __init__(self, what: str) -> None:
+    def __init__(self, what: str, group: str | None = None) -> None:
         self._what = what
+        self._group = group
         self._classes: dict[str, type[T]] = {}
+
+    def _load_others(self) -> None:
+        """Import what other packages bring, once; a class adds itself."""
+        from importlib.metadata import entry_points  # takes 20 ms, and few names come from elsewhere
+
+        group, self._group = self._group, None
+        for point in entry_points(group=group) if group else ():
+            point.load()
 
     def add(self, name: str, cls: type[T]) -> None:
         """Register `cls`.
@@ -38,10 +49,13 @@ class Registry(Generic[T]):
             UsageError: no such name; the message lists near or known ones.
         """
         if name not in self._classes:
+            self._load_others()
+        if name not in self._classes:
             msg = f"{self._what} {name!r} is not known.{did_you_mean(name, self._classes)}"
             raise UsageError(msg)
         return self._classes[name]
 
     def names(self) -> list[str]:
         """Return the known names in alphabetical order."""
+        self._load_others()
         return sorted(self._classes)

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from itertools import cycle
 from os import PathLike
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from string import ascii_lowercase
+from typing import TYPE_CHECKING, Any, overload
 
 from socsim.analysis import analyze_graph, operator_support
-from socsim.errors import misuse
+from socsim.errors import UsageError, misuse
 from socsim.inputs import as_graph, as_platform, is_whole
 from socsim.pipeline import DETAILS, Options, calibrated, simulate_graph
 from socsim.quantities import Energy, Time
@@ -31,7 +33,10 @@ if TYPE_CHECKING:
     from socsim.records import RunRecord
     from socsim.report.calibration import CalibrationResult
     from socsim.report.energy import EnergyValidation
+    from socsim.report.simulation import Simulation
+    from socsim.report.simulation_comparison import SimulationComparison
     from socsim.report.timing import TimingValidation
+    from socsim.schedule.partition.strategy import Strategy
     from socsim.soc.platform import Platform
     from socsim.soc.runtimes import Runtime
     from socsim.workload.graph import Graph
@@ -48,10 +53,15 @@ def run(
     precision: str | None = None,
     batch: int = 1,
     opp: Mapping[str, str] | None = None,
+    mode: str | None = None,
     detail: str = "transaction",
     background: Mapping[str, str] | None = None,
     sparsity: str | float | None = None,
     calibration: str | Path = "auto",
+    strategy: Strategy | str = "priority",
+    objective: str | None = None,
+    deadline: Time | str | None = None,
+    pins: Mapping[str, str] | Mapping[int, str] | None = None,
 ) -> Run:
     """Simulate one inference of a network on a platform.
 
@@ -66,6 +76,7 @@ def run(
         precision: types to cost the network in, such as "int8" or "fp16"; the file's own where absent.
         batch: inferences that go through each operator together.
         opp: operating point by clock name.
+        mode: power mode of the platform, such as "15W", which limits clocks and parts before `opp` picks among points.
         detail: "transaction" (events, shared bus), "analytic" (closed form, nothing shared), "tile" (events, and
             each tile of an operator apart) or "burst" (every access to a memory, DRAM bank by bank).
         background: reads that other units make meanwhile, such as {"cpu_big": "10 GB/s"}.
@@ -73,15 +84,25 @@ def run(
             constants where absent.
         calibration: "auto" (what measurements say of the platform's unit with this runtime, else of its relatives),
             "none" (structure and datasheet numbers alone), or a file that `calibrate` wrote.
+        strategy: how units are chosen where several can run an operator: "priority" (the first of the order with a
+            kernel), or another of `strategies()`, with options of its own as in "delegate:most=2", or an object.
+        objective: "latency", "energy" or "throughput", where the strategy has a choice.
+        deadline: latency that the run must not exceed, such as "20 ms".
+        pins: units or kinds by index or name of operators, such as {"12": "cpu_big", "conv_3": "npu"}; any strategy
+            keeps to them.
 
     Raises:
         UsageError: an option that does not exist here.
         UnsupportedOperatorError: operators without a kernel on any allowed unit, all listed.
-        InfeasibleError: no room in memory, or a forced unit that can run none of the arithmetic.
+        InfeasibleError: no room in memory, a forced unit that can run none of the arithmetic, a pin to a unit without
+            a kernel, or a deadline that cannot be met.
     """
     traffic = {} if background is None else background
-    options = Options(runtime, unit, cluster, _plain(cores), precision, _plain(batch), detail, traffic, sparsity)
-    platform = as_platform(soc, opp)
+    options = Options(
+        runtime, unit, cluster, _plain(cores), precision, _plain(batch), detail, traffic, sparsity,
+        strategy=strategy, objective=objective, deadline=deadline, pins={} if pins is None else pins,
+    )  # fmt: skip
+    platform = as_platform(soc, opp, mode)
     return Run(simulate_graph(as_graph(net), platform, _calibrated(platform, options, calibration)))
 
 
@@ -104,13 +125,14 @@ def analyze(
     precision: str | None = None,
     batch: int = 1,
     opp: Mapping[str, str] | None = None,
+    mode: str | None = None,
 ) -> Analysis:
     """Return operators, MACs, bytes, support, memory peaks and ceilings, without timing anything.
 
     Arguments and errors are those of `run`; the cores and operating points decide the ceilings.
     """
     options = Options(runtime, unit, cluster, _plain(cores), precision, _plain(batch))
-    return Analysis(analyze_graph(as_graph(net), as_platform(soc, opp), options))
+    return Analysis(analyze_graph(as_graph(net), as_platform(soc, opp, mode), options))
 
 
 def validate(
@@ -341,12 +363,58 @@ def describe_host(name: str | None = None, *, measured: bool = True) -> str:
     return host_platform(host, chosen, streaming_rates(host.cores) if measured else None)
 
 
-def compare(a: Run, b: Run) -> Comparison:
-    """Return what changed from run `a` to run `b`, and by how much."""
-    for name, side in (("a", a), ("b", b)):
-        if not isinstance(side, Run):
-            raise misuse(name, side, "a run, from socsim.run or Run.from_json")
-    return Comparison(a.record, b.record)
+@overload
+def compare(a: Run, b: Run) -> Comparison: ...
+
+
+@overload
+def compare(a: Simulation, b: Simulation, *others: Simulation) -> SimulationComparison: ...
+
+
+def compare(a: Run | Simulation, b: Run | Simulation, *others: Simulation) -> Comparison | SimulationComparison:
+    """Return what changed from run `a` to run `b`, or how two or more simulations differ, such as those of policies.
+
+    Raises:
+        UsageError: no runs and no simulations, both of them mixed, or more than two runs.
+    """
+    return compare_results((a, b, *others))
+
+
+def compare_results(sides: Sequence[Run | Simulation]) -> Comparison | SimulationComparison:
+    """Return what `compare` returns, of results whose kind is not known beforehand."""
+    from socsim.report.simulation import Simulation
+    from socsim.report.simulation_comparison import SimulationComparison
+
+    for letter, side in zip(cycle(ascii_lowercase), sides, strict=False):
+        if not isinstance(side, Run | Simulation):
+            allowed = "a run, from socsim.run or Run.from_json, or a simulation, from socsim.simulate"
+            raise misuse(letter, side, allowed)
+    runs = [side.record for side in sides if isinstance(side, Run)]
+    simulations = [side.record for side in sides if isinstance(side, Simulation)]
+    if runs and simulations:
+        msg = "a run is one inference, a simulation whole applications; give runs alone, or simulations alone"
+        raise UsageError(msg)
+    if simulations:
+        return SimulationComparison(simulations)
+    if len(runs) != 2:
+        raise misuse("the number of runs", len(runs), "2; of simulations there may be more")
+    return Comparison(*runs)
+
+
+def stored_result(path: Path) -> Run | Simulation:
+    """Return the run or simulation that a JSON document holds.
+
+    Raises:
+        ResultError: the file cannot be read, or is no such document; all faults listed.
+    """
+    from socsim.report.documents import RUNS
+    from socsim.report.simulation import Simulation
+    from socsim.report.simulation_documents import SIMULATIONS
+    from socsim.report.storage import kind_of, read_document
+
+    text, where = read_document(path), str(path)
+    kind = kind_of(text, where, (RUNS, SIMULATIONS))
+    return Run(RUNS.from_json(text, where)) if kind is RUNS else Simulation.from_json(text, where)
 
 
 def platforms() -> list[str]:
@@ -357,6 +425,14 @@ def platforms() -> list[str]:
 def workloads() -> list[str]:
     """Return the names of the networks that ship with socsim."""
     return list(zoo())
+
+
+def strategies() -> Table:
+    """Return the placement strategies by name: what they aim at, their options, and what they do."""
+    from socsim.schedule.partition.catalogue import describe
+
+    columns = ("name", "objectives", "options", "what")
+    return Table("Placement strategies", columns, describe())
 
 
 def operators(soc: Platform | str | Path) -> Table:
@@ -475,6 +551,11 @@ class Run:
     def memories(self) -> Table:
         """Peak, capacity and bytes moved of each memory."""
         return tables.memories_table(self.record)
+
+    @property
+    def alternatives(self) -> Table:
+        """What operators would take on each unit; empty where no strategy weighed units."""
+        return tables.alternatives_table(self.record)
 
     @property
     def energies(self) -> Table:

@@ -6,8 +6,10 @@ Nothing here computes; reports are made from these records alone, and JSON is th
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Annotated
 
 SIMULATION_SCHEMA_VERSION = "socsim.simulation/1"
+Signed = Annotated[int, "may be below 0"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,6 +28,8 @@ class LatencyRecord:
     p95_ps: int | None
     p99_ps: int | None
     most_ps: int | None
+    percentiles_ps: tuple[int, ...] = ()
+    """The 0th to the 100th, for curves; empty where there was none."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,7 +42,7 @@ class ApplicationRecord:
     arrival: str
     """In words."""
     deadline_ps: int | None
-    priority: int
+    priority: Signed
     released: int
     completed: int
     dropped: int
@@ -141,10 +145,10 @@ class ThermalRecord:
     """How warm a node of the thermal network became."""
 
     name: str
-    start_millicelsius: int
-    most_millicelsius: int
-    end_millicelsius: int
-    throttle_millicelsius: int | None
+    start_millicelsius: Signed
+    most_millicelsius: Signed
+    end_millicelsius: Signed
+    throttle_millicelsius: Signed | None
     throttled_ps: int
 
 
@@ -158,7 +162,7 @@ class TraceRecord:
 
     quantity: str
     name: str
-    points: tuple[tuple[int, int], ...]
+    points: tuple[tuple[int, Signed], ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -173,6 +177,21 @@ class ServedRecord:
     label: str
     start_ps: int
     end_ps: int
+    moved: tuple[tuple[str, int], ...] = ()
+    """Bytes over each shared link and memory meanwhile."""
+
+
+@dataclass(frozen=True, slots=True)
+class ActivationRecord:
+    """What became of an activation."""
+
+    application: str
+    activation: int
+    release_ps: int
+    end_ps: int | None
+    """When it completed or was dropped; None where it did neither."""
+    fate: str
+    """completed, missed (completed after its deadline), dropped or unfinished."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -217,7 +236,7 @@ class SimulationRecord:
     domains: tuple[DomainRecord, ...]
     clocks: tuple[ClockRecord, ...]
     thermal: tuple[ThermalRecord, ...]
-    ambient_millicelsius: int | None
+    ambient_millicelsius: Signed | None
     traces: tuple[TraceRecord, ...]
     slices: tuple[ServedRecord, ...]
     battery: BatteryRecord | None
@@ -228,3 +247,5 @@ class SimulationRecord:
     notes: tuple[str, ...]
     warnings: tuple[str, ...]
     is_interrupted: bool
+    activations: tuple[ActivationRecord, ...] = ()
+    """Where the simulation was traced, in order of release."""

@@ -52,7 +52,7 @@ class Comparison:
     def totals(self) -> Table:
         """Latency, energy, and bytes over external memory: the network's, and those of background traffic."""
         rows = [
-            (name, before, after, _difference(before, after), _relative(before, after))
+            (name, before, after, _difference(before, after), relative(before, after))
             for name, before, after in _totals(self.a, self.b)
         ]
         return Table(f"Totals: {self._title()}", tuple(_TOTAL_TYPES), rows, _TOTAL_TYPES)
@@ -225,7 +225,7 @@ def _row(before: OperatorRecord | None, after: OperatorRecord | None) -> tuple[A
         "status": _status(before, after),
         "unit_a": getattr(before, "unit", None),
         "unit_b": getattr(after, "unit", None),
-        "latency_change": _relative(values["latency_a_ps"], values["latency_b_ps"]),
+        "latency_change": relative(values["latency_a_ps"], values["latency_b_ps"]),
     }
     return tuple(values[name] for name in _TYPES)
 
@@ -244,5 +244,6 @@ def _difference(before: int | None, after: int | None) -> int | None:
     return None if before is None or after is None else after - before
 
 
-def _relative(before: int | None, after: int | None) -> float | None:
+def relative(before: float | None, after: float | None) -> float | None:
+    """Return after / before - 1; None where one is missing, or there was nothing before."""
     return after / before - 1 if before and after is not None else None

@@ -80,6 +80,12 @@ def set_title(ax: Axes, title: str) -> None:
     ax.set_title(terminal_text(title, 110), loc="left", fontsize=11, parse_math=False)
 
 
+def legend_text(name: str, limit: int = 30) -> str:
+    """Return a name for a legend, which would take dollar signs for mathematics and hide a leading underscore."""
+    shown = terminal_text(name, limit).replace("$", r"\$")
+    return f" {shown}" if shown.startswith("_") else shown
+
+
 def settle(ax: Axes) -> None:
     """Give axes their final place, so that pixels can be counted; titles and ticks must be set."""
     figure = ax.get_figure(root=True)

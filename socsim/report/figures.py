@@ -2,29 +2,24 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 
 from socsim.quantities import format_energy, format_time
 from socsim.report.drawing import (
     OTHER_COLOUR,
-    ink_on,
     lighter,
     new_axes,
     record_colours,
     save_figure,
     set_title,
-    settle,
-    text_width,
-    time_scale,
     unit_colours,
 )
 from socsim.report.formats import format_share
+from socsim.report.lanes import MANY_BARS, Bar, draw_lane, frame_lanes, lanes_size
 from socsim.report.roofline import analysis_roofline, roofline
 from socsim.report.sinks import terminal_text
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
     from matplotlib.axes import Axes
 
     from socsim.records import RunRecord
@@ -33,22 +28,7 @@ __all__ = ["analysis_roofline", "energy", "roofline", "save_figure", "timeline",
 
 TRACKS = ("compute", "dma", "load", "store", "dispatch")
 _SHADES = {"compute": 0.0, "dma": 0.45, "load": 0.35, "store": 0.5, "dispatch": 0.65}
-_WIDTH = 11.0
-_LANE = 0.42
-_MARGIN = 1.3
-_LABEL_SIZE = 7.0
-_WIDE_BAR = 4
-"""Pixels from which on a white edge leaves something of a bar."""
-_MANY_BARS = 2_000
-"""From here on bars become pixels inside vector files, which would otherwise grow by their number."""
 _MOST_ACCOUNTS = 14
-
-
-class _Bar(NamedTuple):
-    start_ps: int
-    end_ps: int
-    label: str
-    short_label: str
 
 
 # --- timeline -----------------------------------------------------------------------------------------
@@ -68,71 +48,34 @@ def timeline(record: RunRecord, ax: Axes | None = None, figsize: tuple[float, fl
     """
     lanes = _lanes(record)
     ax = ax or new_axes(figsize or timeline_size(record))
-    name, scale = time_scale(record.latency_ps)
-    ax.set_xlim(0, max(record.latency_ps, 1) / scale)
-    ax.set_ylim(max(len(lanes), 1) - 0.5, -0.5)
-    ax.set_yticks(range(len(lanes)))
-    ax.set_yticklabels([terminal_text(f"{unit} {track}", 30) for unit, track in lanes], parse_math=False)
-    ax.set_xlabel(f"time ({name})")
-    ax.spines[["top", "right"]].set_visible(False)
-    set_title(ax, f"{record.model} on {record.platform}: {format_time(record.latency_ps)}")
-    settle(ax)
+    title = f"{record.model} on {record.platform}: {format_time(record.latency_ps)}"
+    scale = frame_lanes(ax, [f"{unit} {track}" for unit, track in lanes], title, 0, record.latency_ps)
     colours = record_colours(record)
-    is_crowded = sum(map(len, lanes.values())) > _MANY_BARS
+    is_crowded = sum(map(len, lanes.values())) > MANY_BARS
     for position, ((unit, track), bars) in enumerate(lanes.items()):
         colour = lighter(colours.get(unit, OTHER_COLOUR), _SHADES.get(track, 0.0))
-        _draw_lane(ax, bars, position, scale, colour, is_crowded=is_crowded)
+        draw_lane(ax, bars, position, scale, colour, is_crowded=is_crowded)
     return ax
 
 
 def timeline_size(record: RunRecord) -> tuple[float, float]:
     """Return the inches that a timeline of this run needs."""
-    return _WIDTH, _MARGIN + _LANE * max(len(_lanes(record)), 2)
+    return lanes_size(len(_lanes(record)))
 
 
-def _lanes(record: RunRecord) -> dict[tuple[str, str], list[_Bar]]:
+def _lanes(record: RunRecord) -> dict[tuple[str, str], list[Bar]]:
     """Return the bars of each unit and track that has any, units in order of the record."""
-    found: dict[tuple[str, str], list[_Bar]] = {}
+    found: dict[tuple[str, str], list[Bar]] = {}
     for s in record.slices:
-        found.setdefault((s.unit, s.track), []).append(_Bar(s.start_ps, s.end_ps, s.label, str(s.operator)))
+        found.setdefault((s.unit, s.track), []).append(Bar(s.start_ps, s.end_ps, s.label, str(s.operator)))
     for op in record.operators if not record.slices else ():
         if op.start_ps is not None and op.end_ps is not None:
-            bar = _Bar(op.start_ps, op.end_ps, f"{op.index} {op.type}", str(op.index))
+            bar = Bar(op.start_ps, op.end_ps, f"{op.index} {op.type}", str(op.index))
             found.setdefault((op.unit, "operators"), []).append(bar)
     units = {unit.name: i for i, unit in enumerate(record.units)}
     tracks = {track: i for i, track in enumerate(TRACKS)}
     order = sorted(found, key=lambda key: (units.get(key[0], len(units)), key[0], tracks.get(key[1], 9), key[1]))
     return {key: found[key] for key in order}
-
-
-def _draw_lane(
-    ax: Axes, bars: Sequence[_Bar], position: int, scale: int, colour: tuple[float, float, float], *, is_crowded: bool
-) -> None:
-    """Draw the bars of a lane; wide ones have a white edge and a label, thin ones stay visible."""
-    left, right = ax.get_xlim()
-    pixels = [(bar.end_ps - bar.start_ps) / scale * ax.get_window_extent().width / (right - left) for bar in bars]
-    ax.broken_barh(
-        [(bar.start_ps / scale, (bar.end_ps - bar.start_ps) / scale) for bar in bars],
-        (position - 0.4, 0.8),
-        facecolors=colour,
-        edgecolors=["white" if room > _WIDE_BAR else colour for room in pixels],
-        linewidth=0.4,
-        rasterized=is_crowded,
-    )
-    for bar, room in zip(bars, pixels, strict=True):
-        label = _fitting(ax, bar, room)
-        if label:
-            middle = (bar.start_ps + bar.end_ps) / 2 / scale
-            ax.text(
-                middle, position, label, ha="center", va="center", fontsize=_LABEL_SIZE, color=ink_on(colour),
-                clip_on=True, parse_math=False,
-            )  # fmt: skip
-
-
-def _fitting(ax: Axes, bar: _Bar, room: float) -> str:
-    """Return a bar's label, or its number, or nothing, whichever fits `room` pixels."""
-    candidates = (terminal_text(bar.label, 60), bar.short_label)
-    return next((text for text in candidates if text_width(ax, text, _LABEL_SIZE) < 0.95 * room), "")
 
 
 # --- energy -------------------------------------------------------------------------------------------

@@ -47,6 +47,24 @@ def format_power(energy_pj: int, time_ps: int) -> str:
     return format_si(energy_pj / time_ps, "W", digits=4) if time_ps else "-"
 
 
+def format_nanowatts(power_nw: int) -> str:
+    """Format a power for people."""
+    return format_si(power_nw / 10**9, "W", digits=4)
+
+
+def format_celsius(millicelsius: int) -> str:
+    """Format a temperature for people."""
+    return f"{millicelsius / 1000:.1f} °C"
+
+
+def format_span(seconds: float) -> str:
+    """Format a time that may be long for people: "250 ms", "2.5 h", "41 days"."""
+    for unit, length in (("days", 86_400), ("h", 3_600), ("min", 60)):
+        if seconds >= 2 * length:
+            return f"{seconds / length:,.4g} {unit}"
+    return format_si(seconds, "s", digits=4)
+
+
 def throughput_per_s(batch: int, latency_ps: int) -> float | None:
     """Return inferences a second of runs back to back; None for a run that took no time."""
     return batch * PS_PER_S / latency_ps if latency_ps else None

@@ -2,19 +2,20 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from socsim.quantities import format_energy, format_si, format_time
+from socsim.quantities import format_energy, format_time
 from socsim.report.drawing import OTHER_COLOUR, offline_axes, record_colours
 from socsim.report.figures import energy, roofline, timeline, timeline_size
-from socsim.report.formats import format_bytes, format_count, format_power, format_rate, format_share, plural
+from socsim.report.formats import format_bytes, format_count, format_power, format_share, plural
+from socsim.report.html_parts import folded_lines, plain_table, tiles
 from socsim.report.markup import bullets, colour_key, fragment, heading, html_lines, html_table, image, page, section
 from socsim.report.sinks import html_text
 from socsim.report.tables import energy_table, links_table, memories_table, units_table
 from socsim.report.text import assumed_line, bottleneck, explain, format_throughput, range_words, slowest, static_pj
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Callable, Mapping
 
     from socsim.records import OperatorRecord, RunRecord
     from socsim.report.tables import Table
@@ -23,7 +24,6 @@ _TOP = 10
 _EXPLAINED = 5
 _ROWS = 12
 _LINES = 8
-_LINE = 200
 _CELL = 36
 """Rows, lines and characters of the fragment; with them it stays under 50 kB whatever the run."""
 _TIMES = ("start_ps", "latency_ps", "compute_ps", "memory_wait_ps", "bus_wait_ps", "dispatch_ps", "sync_ps")
@@ -42,9 +42,9 @@ def repr_html(record: RunRecord) -> str:
         _tiles(record),
         section("Slowest operators", slow, is_open=True),
         f'<p class="note">{html_text(bottleneck(record), 300)}</p>',
-        *(section(title, _table(table, _ROWS, _CELL)) for title, table in _companions(record)),
-        _lines("Notes", record.notes, _LINES),
-        _lines("Warnings", record.warnings, _LINES),
+        *(section(title, plain_table(table, _ROWS, _CELL)) for title, table in _companions(record)),
+        folded_lines("Notes", record.notes, _LINES),
+        folded_lines("Warnings", record.warnings, _LINES),
     ]
     return fragment("".join(parts))
 
@@ -57,10 +57,10 @@ def report_html(record: RunRecord) -> str:
             f'<h1>{title}</h1><p class="sub">{_identity(record, 400)}</p>',
             _tiles(record),
             f'<p class="note">{html_text(bottleneck(record), 400)}</p>',
-            _lines("Warnings", record.warnings, len(record.warnings), is_open=True),
+            folded_lines("Warnings", record.warnings, len(record.warnings), is_open=True),
             _figures(record),
             heading("Explanation of the slowest operators", _explanations(record)),
-            *(heading(name, _table(table, len(table), 200)) for name, table in _companions(record)),
+            *(heading(name, plain_table(table, len(table), 200)) for name, table in _companions(record)),
             heading(plural(len(record.operators), "operator"), _operator_rows(record)),
             heading("Provenance", _provenance(record)),
         ]
@@ -90,7 +90,7 @@ def _tiles(record: RunRecord) -> str:
     memory = f"{format_bytes(fullest.peak_bytes)}" if fullest else "-"
     note = f"peak of {fullest.name}, {format_share(fullest.peak_bytes, fullest.capacity_bytes)} full" if fullest else ""
     static = format_share(static_pj(record), record.energy_pj)
-    tiles = (
+    shown = (
         (format_time(record.latency_ps), f"latency ({range_words(record)})"),
         (format_throughput(record), "throughput"),
         (format_energy(record.energy_pj), "energy"),
@@ -98,8 +98,7 @@ def _tiles(record: RunRecord) -> str:
         (memory, note),
         (format_count(record.macs), f"MACs in {plural(len(record.operators), 'operator')}"),
     )
-    cells = (f'<div class="tile"><b>{html_text(b, 60)}</b><span>{html_text(s, 80)}</span></div>' for b, s in tiles)
-    return f'<div class="tiles">{"".join(cells)}</div>{_unit_keys(record)}'
+    return tiles(shown) + _unit_keys(record)
 
 
 def _unit_keys(record: RunRecord) -> str:
@@ -129,50 +128,6 @@ def _companions(record: RunRecord) -> tuple[tuple[str, Table], ...]:
         ("Links", links_table(record)),
         ("Energy", energy_table(record)),
     )
-
-
-def _share(part: float) -> str:
-    return format_share(part, 1)
-
-
-def _clock(hz: int) -> str:
-    return format_si(hz, "Hz", digits=4)
-
-
-_FORMS: tuple[tuple[str, str, Callable[[Any], str]], ...] = (
-    ("_macs_per_s", " MACs/s", format_count),
-    ("bytes_per_s", "rate", format_rate),
-    ("_bytes", "", format_bytes),
-    ("_ps", "", format_time),
-    ("_pj", "", format_energy),
-    ("_hz", "", _clock),
-    ("_macs", " MACs", format_count),
-    ("share", "share", _share),
-    ("utilisation", "utilisation", _share),
-)
-"""Endings of column names, what a reader sees instead, and how the values are shown."""
-
-
-def _table(table: Table, count: int, limit: int) -> str:
-    """Return a table with values for people in place of base units."""
-    found = [next((form for form in _FORMS if name.endswith(form[0])), None) for name in table.columns]
-    header = [
-        (name.removesuffix(form[0]) + form[1] if form else name).replace("_", " ")
-        for name, form in zip(table.columns, found, strict=True)
-    ]
-    rows = [
-        [form[2](value) if form and value is not None else value for value, form in zip(row, found, strict=True)]
-        for row in table.rows[:count]
-    ]
-    right = [name for name, form in zip(header, found, strict=True) if form]
-    return html_table(header, rows, right=right, rows_in_all=len(table), limit=limit)
-
-
-def _lines(title: str, lines: Sequence[str], count: int, *, is_open: bool = False) -> str:
-    if not lines:
-        return ""
-    more = [f"and {len(lines) - count:,} more"] if len(lines) > count else []
-    return section(f"{title} ({len(lines)})", bullets([*lines[:count], *more], _LINE), is_open=is_open)
 
 
 # --- parts of the report ------------------------------------------------------------------------------

@@ -6,7 +6,16 @@ from math import atan2, cos, degrees, log10, sin, sqrt
 from typing import TYPE_CHECKING
 
 from socsim.quantities import PS_PER_S, format_si
-from socsim.report.drawing import Labels, new_axes, record_colours, set_title, settle, text_width, unit_colours
+from socsim.report.drawing import (
+    Labels,
+    legend_text,
+    new_axes,
+    record_colours,
+    set_title,
+    settle,
+    text_width,
+    unit_colours,
+)
 from socsim.report.formats import format_rate
 from socsim.report.sinks import terminal_text
 
@@ -158,7 +167,7 @@ def _draw_points(ax: Axes, points: Sequence[OperatorRecord], colours: dict[str, 
         mine = [op for op in points if op.unit == unit]
         xs, ys = zip(*(_point(op) for op in mine), strict=True)
         areas = [_marker(op.latency_ps or 0, longest) for op in mine]
-        label = f"{terminal_text(unit, 20)}: {len(mine)} operators".replace("$", r"\$")
+        label = f"{legend_text(unit, 20)}: {len(mine)} operators"
         ax.scatter(xs, ys, s=areas, color=colours[unit], alpha=0.55, edgecolors="black", lw=0.4, zorder=3, label=label)
 
 
@@ -230,5 +239,5 @@ def _draw_ceiling(ax: Axes, ceiling: Ceiling, colour: str, *, in_use: bool) -> N
     label = f"{terminal_text(f'{ceiling.unit} {ceiling.dtype}', 30)} {format_si(ceiling.operations_per_s, 'OP/s')}"
     ax.plot(
         xs, [_attainable(ceiling, x) for x in xs], color=colour, lw=1.6 if in_use else 0.8, zorder=2,
-        ls="-" if in_use else "--", label=label.replace("$", r"\$"),
+        ls="-" if in_use else "--", label=legend_text(label, 100),
     )  # fmt: skip

@@ -8,7 +8,7 @@ from dataclasses import fields
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from socsim.records import OperatorRecord
+from socsim.records import AlternativeRecord, OperatorRecord
 from socsim.report.formats import WIDTH, plural, text_table
 from socsim.report.markup import fragment, html_table
 from socsim.report.sinks import csv_cell, html_text, terminal_text, write_file
@@ -180,33 +180,43 @@ _ENERGY_TYPES = {"kind": "str", "name": "str", "energy_pj": "int", "share": "flo
 
 def units_table(record: RunRecord) -> Table:
     """Return one row for each unit in use; utilisation is executed MACs over peak times busy time."""
-    added = [{"busy_share": _ratio(u.busy_ps, record.latency_ps), "utilisation": _utilisation(u)} for u in record.units]
-    return _derived(_title("Units", record), record.units, added, _UNIT_TYPES)
+    added = [{"busy_share": ratio(u.busy_ps, record.latency_ps), "utilisation": _utilisation(u)} for u in record.units]
+    return derived(_title("Units", record), record.units, added, _UNIT_TYPES)
 
 
 def links_table(record: RunRecord) -> Table:
     """Return one row for each link: bytes, busy time and who moved them."""
-    return _derived(_title("Links", record), record.links, _traffic(record.links, record), _LINK_TYPES)
+    return derived(_title("Links", record), record.links, _traffic(record.links, record), _LINK_TYPES)
 
 
 def memories_table(record: RunRecord) -> Table:
     """Return one row for each memory: peak against capacity, bytes, busy time and who moved them."""
-    return _derived(_title("Memories", record), record.memories, _traffic(record.memories, record), _MEMORY_TYPES)
+    return derived(_title("Memories", record), record.memories, _traffic(record.memories, record), _MEMORY_TYPES)
+
+
+def alternatives_table(record: RunRecord) -> Table:
+    """Return what operators would take on each unit by themselves, borders left out."""
+    columns = [field.name for field in fields(AlternativeRecord)]
+    found = record.placement.alternatives if record.placement else ()
+    rows = [tuple(getattr(row, name) for name in columns) for row in found]
+    types = {"operator": "int", "unit": "str", "latency_ps": "int", "energy_pj": "int", "reason": "str"}
+    return Table(f"Alternatives: {record.model} on {record.platform}", columns, rows, types)
 
 
 def energy_table(record: RunRecord) -> Table:
     """Return the energy accounts; they add up to the energy of the run."""
-    added = [{"share": _ratio(account.energy_pj, record.energy_pj)} for account in record.energy]
-    return _derived(_title("Energy", record), record.energy, added, _ENERGY_TYPES)
+    added = [{"share": ratio(account.energy_pj, record.energy_pj)} for account in record.energy]
+    return derived(_title("Energy", record), record.energy, added, _ENERGY_TYPES)
 
 
 def _title(subject: str, record: RunRecord) -> str:
     return f"{subject} of {record.model} on {record.platform}"
 
 
-def _derived(
+def derived(
     title: str, records: Sequence[object], added: Sequence[Mapping[str, Any]], types: Mapping[str, str]
 ) -> Table:
+    """Return one row for each record: its own fields, and what was added to it, in the order of `types`."""
     rows = [
         [more[name] if name in more else getattr(entry, name) for name in types]
         for entry, more in zip(records, added, strict=True)
@@ -217,7 +227,7 @@ def _derived(
 def _traffic(entries: Sequence[Any], record: RunRecord) -> list[dict[str, Any]]:
     return [
         {
-            "busy_share": _ratio(entry.busy_ps, record.latency_ps),
+            "busy_share": ratio(entry.busy_ps, record.latency_ps),
             "initiators": ", ".join(f"{name} {moved:,} B" for name, moved in entry.initiators) or None,
         }
         for entry in entries
@@ -231,5 +241,6 @@ def _utilisation(unit: Any) -> float | None:
     return float(unit.executed_macs * 10**12 / (unit.peak_macs_per_s * unit.busy_ps))
 
 
-def _ratio(part: int, whole: int) -> float | None:
+def ratio(part: int, whole: int) -> float | None:
+    """Return part / whole; of nothing there is none."""
     return part / whole if whole else None

@@ -120,7 +120,30 @@ def _placement(record: RunRecord) -> list[str]:
     folded = sum(op.fused_into is not None for op in record.operators)
     counts = ", ".join(f"{terminal_text(unit, _NAME)} {count}" for unit, count in by_unit.items())
     note = f"; {folded} of them folded into others" if folded else ""
-    return labelled("placement", [f"{counts or '-'}{note}", *_moved(record)])
+    why = _strategy(record) if record.placement else _moved(record)
+    return labelled("placement", [f"{counts or '-'}{note}", *why])
+
+
+def _strategy(record: RunRecord) -> list[str]:
+    """Return what a strategy aimed at, what it expected, and how far that is from the best."""
+    found = record.placement
+    if found is None:
+        return []
+    is_energy = found.objective == "energy"
+    show = format_energy if is_energy else format_time
+    lines = [
+        f"strategy {terminal_text(found.strategy, _NAME)} for {terminal_text(found.objective, 20)}: "
+        f"{format_time(found.expected_ps)} and {format_energy(found.expected_pj)} expected where nothing is shared"
+    ]
+    if found.bound is not None and found.gap is not None:
+        lines.append(f"at least {show(found.bound)} by any placement on these units, gap {found.gap:.1%}")
+    if found.period_ps:
+        lines.append(f"a result every {format_time(found.period_ps)} where inferences follow one another")
+    if found.deadline_ps is not None:
+        lines.append(
+            f"deadline {format_time(found.deadline_ps)}, {format_time(found.deadline_ps - record.latency_ps)} left"
+        )
+    return lines
 
 
 def _moved(record: RunRecord) -> list[str]:
@@ -305,7 +328,22 @@ def _cost(record: RunRecord, op: OperatorRecord) -> list[str]:
         *labelled("latency", [f"{format_time(op.latency_ps)}, {share} of the run, bound by {bound}"]),
         *labelled("rate", _rates(op)),
         *labelled("energy", [format_energy(op.energy_pj or 0)]),
+        *labelled("by unit", _alternatives(record, op.index)),
         *(_arithmetic(found) if found else []),
+    ]
+
+
+def _alternatives(record: RunRecord, index: int) -> list[str]:
+    """Return what an operator's group takes on each unit by itself, or why it cannot run there."""
+    rows = [row for row in (record.placement.alternatives if record.placement else ()) if row.operator == index]
+    return [
+        f"{terminal_text(row.unit, _NAME)}: "
+        + (
+            terminal_text(row.reason or "-", 300)
+            if row.latency_ps is None
+            else f"{format_time(row.latency_ps)}, {format_energy(row.energy_pj or 0)}, borders left out"
+        )
+        for row in rows
     ]
 
 

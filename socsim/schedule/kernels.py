@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from dataclasses import dataclass, field
 from math import prod
 from typing import TYPE_CHECKING
@@ -15,7 +16,7 @@ from socsim.workload.operators import OPERATORS, Category
 from socsim.workload.weights import stated_values, weight_values
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Mapping, Sequence
+    from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 
     from socsim.schedule.tasks import Task, TaskGraph
     from socsim.workload.graph import Graph, Operator, Tensor
@@ -88,6 +89,8 @@ class KernelMaker:
             stride=attributes.get("strides", (1, 1)) if "kernel" in attributes else (1, 1),  # slices have strides, too
             activation=outline.activation,
             staged=outline.staged,
+            entering=outline.entering,
+            leaving=outline.leaving,
             stripes=self._residence.stripes.get(task.position, 1),
             spare=min(self._residence.spare(task), 2 * sum(o.bytes for o in weights)),
         )
@@ -124,7 +127,7 @@ class _Slot:
         found = self._made.get(memory)
         if found is None:
             o = self.operand
-            found = self._made[memory] = Operand(o.bytes, memory, o.private, o.fused, o.shape, o.reshaped)
+            found = self._made[memory] = Operand(o.bytes, memory, o.private, o.fused, o.shape, o.reshaped, o.sole)
         return found
 
 
@@ -142,6 +145,8 @@ class _Outline:
     element_bits: int
     activation: str
     staged: Staged
+    entering: int
+    leaving: int
     inputs: tuple[_Slot, ...]
     weights: tuple[_Slot, ...]
     outputs: tuple[_Slot, ...]
@@ -161,6 +166,8 @@ class _Outliner:
         self._batch = batch
         self._layout = graph_layout(tasks.graph)
         self._reshaped = _reshaped(tasks)
+        self._first_reader = {t: task.position for task in reversed(tasks.tasks) for t in task.inputs}
+        self._readers = Counter(tasks.storage.get(t, t) for task in tasks.tasks for t in task.inputs)
 
     def outlines(self) -> tuple[_Outline, ...]:
         """Return the outline of each task, by position."""
@@ -176,10 +183,16 @@ class _Outliner:
             element_bits=DType(task.dtype).bits or 8,
             activation=_activation(task),
             staged=self._staged(task, elements),
+            entering=self._crossing(t for t in self._graph.inputs if self._first_reader.get(t) == task.position),
+            leaving=self._crossing(t for t in task.outputs if t in self._graph.outputs),
             inputs=self._slots(task, task.inputs, _read_by_root(task)) if moves else (),
             weights=self._slots(task, task.weights) if moves else (),
             outputs=self._slots(task, task.outputs) if moves else (),
         )
+
+    def _crossing(self, tensors: Iterable[int]) -> int:
+        """Return the bytes of tensors as the caller keeps them."""
+        return self._batch * sum(self._graph.tensors[t].bytes for t in tensors)
 
     def _staged(self, task: Task, elements: Sequence[int]) -> Staged:
         """Return what of a task's element operations a unit may have stages for."""
@@ -211,6 +224,7 @@ class _Outliner:
                     fused=own is not None and t not in own,
                     shape=self._channels_last(task.root, tensor),
                     reshaped=key in self._reshaped,
+                    sole=self._readers[key] == 1,
                 )
                 found.append(_Slot(key, operand))
         return tuple(found)

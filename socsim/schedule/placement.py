@@ -109,7 +109,7 @@ def place(graph: Graph, units: Sequence[Candidate], *, forced: bool = False) -> 
     if forced:
         _check_preferred(graph, units, placed)
     if refused:
-        raise UnsupportedOperatorError(_refusal(graph, units, refused))
+        raise UnsupportedOperatorError(refusal(graph, units, refused))
     return [p for p in placed if p is not None]
 
 
@@ -185,7 +185,8 @@ def _check_preferred(graph: Graph, units: Sequence[Candidate], placed: Sequence[
     raise InfeasibleError(msg, report)
 
 
-def _refusal(graph: Graph, units: Sequence[Candidate], refused: list[tuple[Operator, list[str]]]) -> str:
+def refusal(graph: Graph, units: Sequence[Candidate], refused: Sequence[tuple[Operator, Sequence[str]]]) -> str:
+    """Return the message for operators that no unit has a kernel for, each with why not."""
     counts = Counter(op.label for op, _ in refused)
     total = ", ".join(f"{n} x {label}" for label, n in sorted(counts.items()))
     lines = "\n".join(f"  - {op.index} {op.label} {op.name!r}: {'; '.join(why)}" for op, why in refused)

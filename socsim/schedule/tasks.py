@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from collections import deque
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import TYPE_CHECKING
 
@@ -19,9 +20,8 @@ if TYPE_CHECKING:
     from socsim.workload.graph import Graph, Operator, Tensor
     from socsim.workload.loops import LoopNest
 
-ACTIVATIONS = frozenset({
-    "RELU", "RELU6", "RELU_N1_TO_1", "RELU_0_TO_1", "LEAKY_RELU", "PRELU", "CLIP",
-})  # fmt: skip
+LIMITS = frozenset({"RELU", "RELU6", "RELU_N1_TO_1", "RELU_0_TO_1", "CLIP"})
+ACTIVATIONS = LIMITS | {"LEAKY_RELU", "PRELU"}
 FUNCTIONS = frozenset({
     "ELU", "LOGISTIC", "TANH", "HARD_SWISH", "HARD_SIGMOID", "GELU", "SWISH", "MISH", "SOFTPLUS", "EXP", "SQRT", "ERF",
 })  # fmt: skip
@@ -110,19 +110,65 @@ def _union(sets: Iterable[frozenset[int]]) -> frozenset[int]:
     return filled[0] if len(filled) == 1 else frozenset().union(*filled)
 
 
-def build_tasks(graph: Graph, placed: Sequence[Placed], runtimes: Mapping[str, Runtime]) -> TaskGraph:
+def build_tasks(
+    graph: Graph, placed: Sequence[Placed], runtimes: Mapping[str, Runtime], apart: Sequence[int] | None = None
+) -> TaskGraph:
     """Group operators by the fusion rules of the runtime on each operator's unit.
 
     Args:
         graph: the network.
         placed: a place for each operator.
         runtimes: runtime of each unit in use.
+        apart: a number for each operator; those with different ones are not fused. None: nothing is kept apart.
     """
-    return _Fuser(graph, placed, runtimes).run()
+    return _Fuser(graph, placed, runtimes, apart).run()
+
+
+def in_other_order(tasks: TaskGraph, ranks: Sequence[int]) -> TaskGraph:
+    """Return the tasks in another order: each unit goes through its own by rank.
+
+    Between units, one goes on as long as its next task waits for none of another, as software that submits whole
+    subgraphs has it.
+
+    Args:
+        tasks: in the network's order.
+        ranks: of each operator, so that none is below those that it waits for; a task has the highest of its own.
+    """
+    by_unit: dict[str, list[tuple[int, int]]] = {}
+    for task in tasks.tasks:
+        rank = max(ranks[member.index] for member in task.members)
+        by_unit.setdefault(task.unit, []).append((rank, task.position))
+    queues = {unit: deque(sorted(own)) for unit, own in by_unit.items()}
+    done: set[int] = set()
+    order: list[int] = []
+    here: str | None = None
+    while len(order) < len(tasks.tasks):
+        if here is None or not queues[here] or not done.issuperset(tasks.before[queues[here][0][1]]):
+            here = min((own[0], unit) for unit, own in queues.items() if own)[1]
+        position = queues[here].popleft()[1]
+        done.add(position)
+        order.append(position)
+    return _renumbered(tasks, order)
+
+
+def _renumbered(tasks: TaskGraph, order: Sequence[int]) -> TaskGraph:
+    if all(position == before for position, before in enumerate(order)):
+        return tasks
+    now = {before: position for position, before in enumerate(order)}
+    moved = tuple(replace(tasks.tasks[before], position=position) for position, before in enumerate(order))
+    task_of = {op: now[before] for op, before in tasks.task_of.items()}
+    return replace(tasks, tasks=moved, task_of=task_of)
 
 
 class _Fuser:
-    def __init__(self, graph: Graph, placed: Sequence[Placed], runtimes: Mapping[str, Runtime]) -> None:
+    def __init__(
+        self,
+        graph: Graph,
+        placed: Sequence[Placed],
+        runtimes: Mapping[str, Runtime],
+        apart: Sequence[int] | None = None,
+    ) -> None:
+        self.apart = apart
         self.graph = graph
         self.placed = placed
         self.runtimes = runtimes
@@ -167,7 +213,7 @@ class _Fuser:
     def _host(self, op: Operator) -> tuple[Task, str] | None:
         """Return the task that an operator folds into, and why."""
         fuses = self._fuses(op)
-        if op.type in ACTIVATIONS and "activation" in fuses:
+        if (op.type in LIMITS and "limit" in fuses) or (op.type in ACTIVATIONS and "activation" in fuses):
             return self._follows(op, "activation")
         if op.type in FUNCTIONS and "function" in fuses:
             return self._follows(op, "function")
@@ -222,7 +268,10 @@ class _Fuser:
         is_last = task.members[-1].index == producer
         alone = self.graph.consumers.get(tensor) == (op.index,)
         fits = task.root.category is Category.MAC and task.unit == self.placed[op.index].unit
-        return task if is_last and alone and fits else None
+        return task if is_last and alone and fits and self._may_join(task.root, op) else None
+
+    def _may_join(self, a: Operator, b: Operator) -> bool:
+        return self.apart is None or self.apart[a.index] == self.apart[b.index]
 
     def _data_inputs(self, op: Operator) -> list[int]:
         return [t for t in op.inputs if t is not None and not self.graph.tensors[t].is_constant]
@@ -259,7 +308,7 @@ class _Fuser:
         if len(readers) != 1:
             return False
         reader = self.graph.operators[readers[0]]
-        same_unit = self.placed[reader.index].unit == self.placed[op.index].unit
+        same_unit = self.placed[reader.index].unit == self.placed[op.index].unit and self._may_join(reader, op)
         return same_unit and reader.type in {"CONV_2D", "DEPTHWISE_CONV_2D"} and reader.inputs[0] == op.outputs[0]
 
     def _pads_before(self, op: Operator) -> list[Operator]:
@@ -273,7 +322,7 @@ class _Fuser:
     # --- borders --------------------------------------------------------------------------------------
 
     def _collect_borders(self) -> None:
-        self._share_storage()
+        self.storage = shared_storage(self.graph)
         for task in self.tasks:
             made = {t for m in task.members for t in m.outputs}
             seen: set[int] = set()
@@ -303,12 +352,16 @@ class _Fuser:
         for task in self.tasks:
             task.private = frozenset(t for t in (*task.inputs, *task.outputs) if self.storage.get(t, t) in alone)
 
-    def _share_storage(self) -> None:
-        for op in self.graph.operators:
-            source = next((t for t in op.inputs if t is not None), None)
-            if op.category is Category.VIEW and op.type not in {"SHAPE", "RANK"} and source is not None:
-                for t in op.outputs:
-                    self.storage[t] = self.storage.get(source, source)
+
+def shared_storage(graph: Graph) -> dict[int, int]:
+    """Return by tensor that views another one the tensor whose storage it shares."""
+    storage: dict[int, int] = {}
+    for op in graph.operators:
+        source = next((t for t in op.inputs if t is not None), None)
+        if op.category is Category.VIEW and op.type not in {"SHAPE", "RANK"} and source is not None:
+            for t in op.outputs:
+                storage[t] = storage.get(source, source)
+    return storage
 
 
 def _convolution(op: Operator) -> str | None:

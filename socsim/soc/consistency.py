@@ -3,27 +3,27 @@
 from __future__ import annotations
 
 import re
-from collections import Counter
-from dataclasses import dataclass
 from itertools import pairwise
 from math import prod
 from typing import TYPE_CHECKING, Any, get_args
 
 from pydantic import TypeAdapter, ValidationError
 
-from socsim.errors import PlatformError, did_you_mean, shown
+from socsim.errors import PlatformError, shown
 from socsim.quantities import Energy, Frequency
 from socsim.soc.arrays import BlocksArray, InMemoryArray, UnrolledArray
 from socsim.soc.dram import address_fields, dram_device, dram_device_names
 from socsim.soc.platform import neighbours
+from socsim.soc.power_consistency import mode_faults, thermal_faults
 from socsim.soc.runtimes import runtime, runtime_names
 from socsim.soc.schema import CpuCluster, Dram, Npu, PlatformFile, Process, SerialMemory, Sram, SystemCache
+from socsim.soc.sections import Sections, repeated, unknown
 from socsim.soc.technology import technology
 from socsim.soc.validation import Fault
 from socsim.workload.dtypes import DType
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Iterator
 
     from socsim.soc.plain_yaml import Path_
     from socsim.soc.schema import AnyMemory, AnyUnit, Port
@@ -32,27 +32,6 @@ if TYPE_CHECKING:
 _SECTIONS = ("clocks", "power_domains", "memories", "units", "links")
 _BEGINS_AS_NUMBER = re.compile(r"[-+]?\.?\d")
 _CACHE_ORDER = ("L1", "L2", "L3", "SLC")
-
-
-@dataclass(frozen=True)
-class _Sections:
-    """The parts of a file that are sound in themselves, and the names of all its parts.
-
-    Args:
-        file: sections with the members that the schema accepts.
-        names: names by section; None where the section itself is missing or not a mapping.
-    """
-
-    file: PlatformFile
-    names: dict[str, list[str] | None]
-
-    def unknown(self, name: str, what: str, *sections: str) -> str | None:
-        """Return the sentence for a name that none of the sections has."""
-        lists = [self.names[section] for section in sections]
-        known = [known for names in lists if names is not None for known in names]
-        if name in known or None in lists:
-            return None
-        return _unknown(name, what, known)
 
 
 def cross_faults(document: YamlDocument, file: PlatformFile | None = None) -> list[Fault]:
@@ -66,10 +45,10 @@ def cross_faults(document: YamlDocument, file: PlatformFile | None = None) -> li
         return []
     raw = {section: document.value.get(section) for section in _SECTIONS}
     names = {section: list(value) if isinstance(value, dict) else None for section, value in raw.items()}
-    sections = _Sections(file or _sound_parts(document.value), names)
+    sections = Sections(file or _sound_parts(document.value), names)
     checks = (
         _process_faults, _clock_faults, _dram_faults, _cached_faults, _unit_faults, _link_faults, _preference_faults,
-        _name_faults,
+        _name_faults, mode_faults, thermal_faults,
     )  # fmt: skip
     return [fault for check in checks for fault in check(sections)]
 
@@ -95,18 +74,7 @@ def _made(adapter: TypeAdapter[Any], value: Any) -> Any:
         return None
 
 
-def _unknown(name: str, what: str, known: Iterable[str]) -> str:
-    article = "an" if what[0] in "aeio" else "a"
-    return f"{shown(name)} is not {article} {what}.{did_you_mean(name, known)}"
-
-
-def _repeated(path: Path_, names: Iterable[str]) -> Iterator[Fault]:
-    for name, count in Counter(names).items():
-        if count > 1:
-            yield Fault(path, f"{shown(name)} stands {count} times; keep one of them")
-
-
-def _process_faults(sections: _Sections) -> Iterator[Fault]:
+def _process_faults(sections: Sections) -> Iterator[Fault]:
     if sections.file.process is None:
         return
     try:
@@ -118,7 +86,7 @@ def _process_faults(sections: _Sections) -> Iterator[Fault]:
 # --- memories -----------------------------------------------------------------------------------------
 
 
-def _dram_faults(sections: _Sections) -> Iterator[Fault]:
+def _dram_faults(sections: Sections) -> Iterator[Fault]:
     for name, memory in sections.file.memories.items():
         if isinstance(memory, Dram):
             yield from _device_faults(("memories", name), memory)
@@ -131,7 +99,7 @@ def _device_faults(at: Path_, memory: Dram) -> Iterator[Fault]:
             yield Fault((*at, "efficiency"), "missing; write the share that was measured, or name a `device`")
         return
     if memory.device not in dram_device_names():
-        yield Fault((*at, "device"), _unknown(memory.device, "DRAM device", dram_device_names()))
+        yield Fault((*at, "device"), unknown(memory.device, "DRAM device", dram_device_names()))
         return
     device = dram_device(memory.device)
     own, width = (device.standard, f"{device.width}"), f"{memory.width}"
@@ -150,7 +118,7 @@ def _device_faults(at: Path_, memory: Dram) -> Iterator[Fault]:
         yield Fault((*at, "controller", "mapping"), str(error))
 
 
-def _cached_faults(sections: _Sections) -> Iterator[Fault]:
+def _cached_faults(sections: Sections) -> Iterator[Fault]:
     """A system cache serves one DRAM, which no other one serves, and keeps parts of its size for units."""
     served: dict[str, str] = {}
     for name, cache in sections.file.memories.items():
@@ -163,32 +131,32 @@ def _cached_faults(sections: _Sections) -> Iterator[Fault]:
             yield Fault((*at, "serves"), text)
         for unit, room in cache.allocates.items():
             path = (*at, "allocates", unit)
-            if unknown := sections.unknown(unit, "unit", "units"):
-                yield Fault(path, unknown)
+            if wrong := sections.unknown(unit, "unit", "units"):
+                yield Fault(path, wrong)
             elif room > cache.size:
                 yield Fault(path, f'found "{room}"; the cache has "{cache.size}", write that at most')
 
 
-def _served_faults(path: Path_, sections: _Sections, served: str) -> Iterator[Fault]:
+def _served_faults(path: Path_, sections: Sections, served: str) -> Iterator[Fault]:
     memories = sections.file.memories
     drams = [name for name, memory in memories.items() if isinstance(memory, Dram)]
     unsound = served in (sections.names["memories"] or ()) and served not in memories
     if served not in drams and not unsound:
-        yield Fault(path, _unknown(served, "DRAM", drams))
+        yield Fault(path, unknown(served, "DRAM", drams))
 
 
 # --- clocks -------------------------------------------------------------------------------------------
 
 
-def _clock_faults(sections: _Sections) -> Iterator[Fault]:
+def _clock_faults(sections: Sections) -> Iterator[Fault]:
     file = sections.file
     for name, clock in file.clocks.items():
         names = [point.name for point in clock.opps]
-        yield from _repeated(("clocks", name, "opps"), names)
+        yield from repeated(("clocks", name, "opps"), names)
         if clock.default is not None and clock.default not in names:
-            yield Fault(("clocks", name, "default"), _unknown(clock.default, "operating point", names))
+            yield Fault(("clocks", name, "default"), unknown(clock.default, "operating point", names))
     for name, domain in file.power_domains.items():
-        yield from _repeated(("power_domains", name, "states"), [state.name for state in domain.states])
+        yield from repeated(("power_domains", name, "states"), [state.name for state in domain.states])
     users = [(("units", n, "clock"), u.clock) for n, u in file.units.items()]
     users += [(("links", n, "clock"), link.clock) for n, link in file.links.items()]
     users += [
@@ -213,7 +181,7 @@ def _frequency_fault(text: str) -> str | None:
 # --- units --------------------------------------------------------------------------------------------
 
 
-def _unit_faults(sections: _Sections) -> Iterator[Fault]:
+def _unit_faults(sections: Sections) -> Iterator[Fault]:
     for name, unit in sections.file.units.items():
         at = ("units", name)
         if text := sections.unknown(unit.power, "power domain", "power_domains"):
@@ -225,9 +193,9 @@ def _unit_faults(sections: _Sections) -> Iterator[Fault]:
         yield from _kind_faults(at, unit)
 
 
-def _fallback_faults(sections: _Sections, name: str, unit: AnyUnit) -> Iterator[Fault]:
+def _fallback_faults(sections: Sections, name: str, unit: AnyUnit) -> Iterator[Fault]:
     path = ("units", name, "fallback")
-    yield from _repeated(path, unit.fallback)
+    yield from repeated(path, unit.fallback)
     for position, other in enumerate(unit.fallback):
         if other == name:
             yield Fault((*path, position), f"{shown(name)} falls back to itself; name another unit")
@@ -237,7 +205,7 @@ def _fallback_faults(sections: _Sections, name: str, unit: AnyUnit) -> Iterator[
 
 def _runtime_faults(path: Path_, unit: AnyUnit) -> Iterator[Fault]:
     if unit.runtime not in runtime_names():
-        yield Fault(path, _unknown(unit.runtime, "runtime", runtime_names()))
+        yield Fault(path, unknown(unit.runtime, "runtime", runtime_names()))
     elif unit.kind not in runtime(unit.runtime).kinds:
         served = ", ".join(runtime(unit.runtime).kinds)
         fitting = ", ".join(name for name in runtime_names() if unit.kind in runtime(name).kinds)
@@ -319,12 +287,12 @@ def _cache_faults(path: Path_, unit: CpuCluster) -> Iterator[Fault]:
             yield Fault((*path, position), text)
 
 
-def _memory_faults(sections: _Sections, name: str, unit: AnyUnit) -> Iterator[Fault]:
+def _memory_faults(sections: Sections, name: str, unit: AnyUnit) -> Iterator[Fault]:
     reachable = _reachable(sections, name)
     apart: set[str] = set()
     for role in ("activations", "weights"):
         path = ("units", name, role)
-        yield from _repeated(path, getattr(unit, role))
+        yield from repeated(path, getattr(unit, role))
         for position, memory in enumerate(getattr(unit, role)):
             if text := sections.unknown(memory, "memory", "memories"):
                 yield Fault((*path, position), text)
@@ -344,7 +312,7 @@ def _is_read_only(memory: AnyMemory | None) -> bool:
     return isinstance(memory, SerialMemory) and memory.write is None
 
 
-def _reachable(sections: _Sections, start: str) -> set[str] | None:
+def _reachable(sections: Sections, start: str) -> set[str] | None:
     """Return what links lead to from a unit; None where a link is unsound, so that nobody can say."""
     links = sections.file.links
     ends = [end for link in links.values() for end in link.connects]
@@ -363,10 +331,10 @@ def _reachable(sections: _Sections, start: str) -> set[str] | None:
 # --- links and order ----------------------------------------------------------------------------------
 
 
-def _link_faults(sections: _Sections) -> Iterator[Fault]:
+def _link_faults(sections: Sections) -> Iterator[Fault]:
     for name, link in sections.file.links.items():
         at = ("links", name)
-        yield from _repeated((*at, "connects"), link.connects)
+        yield from repeated((*at, "connects"), link.connects)
         for position, end in enumerate(link.connects):
             if end == name:
                 yield Fault((*at, "connects", position), f"{shown(name)} connects to itself; name another part")
@@ -385,14 +353,14 @@ def _link_faults(sections: _Sections) -> Iterator[Fault]:
                     yield Fault((*at, table, end), text)
 
 
-def _preference_faults(sections: _Sections) -> Iterator[Fault]:
-    yield from _repeated(("preference",), sections.file.preference)
+def _preference_faults(sections: Sections) -> Iterator[Fault]:
+    yield from repeated(("preference",), sections.file.preference)
     for position, name in enumerate(sections.file.preference):
         if text := sections.unknown(name, "unit", "units"):
             yield Fault(("preference", position), text)
 
 
-def _name_faults(sections: _Sections) -> Iterator[Fault]:
+def _name_faults(sections: Sections) -> Iterator[Fault]:
     """Links join units, memories and other links by name, so that a name means one part."""
     for section, others in (("memories", ("units",)), ("links", ("units", "memories"))):
         for name in sections.names[section] or ():

@@ -19,7 +19,8 @@ def describe(platform: Platform) -> str:
     """Return one screen: units, memories, links, clocks, provenance."""
     return "\n".join([
         f"{platform.name}: {platform.file.title} ({platform.file.process})",
-        *_units(platform), *_memories(platform), *_links(platform), *_clocks(platform),
+        *_units(platform), *_memories(platform), *_links(platform), *_clocks(platform), *_modes(platform),
+        *_heat(platform),
         *(f"override  {text}" for text in platform.overrides),
         f"numbers   {platform.assumed_numbers} of {len(provenance(platform))} are assumed "
         f"(socsim platforms check {platform.name})",
@@ -63,6 +64,25 @@ def _clocks(platform: Platform) -> Iterator[str]:
         setting = platform.clock(name)
         points = ", ".join(f"{p.name}{'*' if p.name == setting.opp else ''}" for p in clock.opps)
         yield f"clock     {name:<12} {points}"
+
+
+def _modes(platform: Platform) -> Iterator[str]:
+    """Yield power modes; the one that the platform is in has a star."""
+    for name, mode in platform.file.modes.items():
+        mark = "*" if mode is platform.power_mode else ""
+        cap = f", {mode.cap} on average at most" if mode.cap else ""
+        yield f"mode      {name + mark:<12} {mode.title}{cap}"
+
+
+def _heat(platform: Platform) -> Iterator[str]:
+    """Yield each node of the thermal network with where it slows clocks down."""
+    thermal = platform.file.thermal
+    if thermal is None:
+        yield "heat      not modelled: the file has no thermal network"
+        return
+    for name, node in thermal.nodes.items():
+        trips = [f"slows {', '.join(trip.clocks)} down at {trip.at}" for trip in thermal.trips if trip.node == name]
+        yield f"heat      {name:<12} {node.capacity}{''.join(f', {trip}' for trip in trips)}"
 
 
 def _accuracy(platform: Platform) -> Iterator[str]:

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Literal, TypeVar
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 from pydantic_core import PydanticCustomError
 
-from socsim.quantities import Size
+from socsim.quantities import Quantity, Size, Time
+
+Q = TypeVar("Q", bound=Quantity)
 
 if TYPE_CHECKING:  # a table with literal keys could not be asked for a key that is only known to be text
     TypeName = str
@@ -20,14 +22,15 @@ Share = Annotated[float, Field(gt=0, le=1)]
 Ratio = Annotated[float, Field(gt=0)]
 
 
-def _above_zero(size: Size) -> Size:
-    if size.value:
-        return size
-    reason = f'"{size}" is zero; write a size such as "{Size.example}"'
+def _above_zero(quantity: Q) -> Q:
+    if quantity.value:
+        return quantity
+    reason = f'"{quantity}" is zero; write a {quantity.noun} such as "{quantity.example}"'
     raise PydanticCustomError("quantity", "{reason}", {"reason": reason})
 
 
 Capacity = Annotated[Size, AfterValidator(_above_zero)]
+Duration = Annotated[Time, AfterValidator(_above_zero)]
 
 
 class Model(BaseModel):

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from socsim.soc.dram_bus import DramBus
+    from socsim.soc.power import PowerMode
     from socsim.soc.schema import AnyMemory
     from socsim.soc.yaml_reader import YamlDocument
 
@@ -134,6 +135,7 @@ class Platform:
         overrides: "path: old -> new" for each value that inheritance, a preset or `with_` changed.
         opps: operating point by clock, where a run asked for another than the default.
         changed: dotted paths that `with_` set.
+        mode: power mode that `in_mode` put it into.
     """
 
     file: PlatformFile
@@ -141,6 +143,7 @@ class Platform:
     overrides: tuple[str, ...] = ()
     opps: tuple[tuple[str, str], ...] = ()
     changed: tuple[str, ...] = ()
+    mode: str | None = None
 
     @property
     def name(self) -> str:
@@ -382,6 +385,24 @@ class Platform:
 
         merged = dict(changes or {}) | {key.replace("__", "."): value for key, value in named.items()}
         return changed(self, merged)
+
+    def in_mode(self, name: str) -> Platform:
+        """Return the platform within the limits of one of its power modes: `soc.in_mode("15W")`.
+
+        Clocks run at most as fast as the mode lets them, in runs and under any governor; an operating point that a run
+        names goes beyond it. `with_` and `at` keep the mode.
+
+        Raises:
+            PlatformError: no such mode, or it is in one already.
+        """
+        from socsim.soc.modes import limited
+
+        return limited(self, name)
+
+    @property
+    def power_mode(self) -> PowerMode | None:
+        """The power mode that it is in: that of `in_mode`, or the one that its file is as in."""
+        return self.file.modes.get(self.mode or self.file.mode or "")
 
     def __repr__(self) -> str:
         units = ", ".join(f"{name} ({unit.kind})" for name, unit in self.units.items())

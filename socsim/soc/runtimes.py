@@ -19,7 +19,7 @@ from socsim.soc.yaml_reader import YamlDocument, read_yaml
 if TYPE_CHECKING:
     from collections.abc import Collection
 
-Fusion = Literal["activation", "function", "residual_add", "batch_norm", "pad", "view"]
+Fusion = Literal["limit", "activation", "function", "residual_add", "batch_norm", "pad", "view"]
 KernelFamily = Literal["convolution", "depthwise", "matmul", "matvec", "elementwise"]
 Pooled = Literal["convolution", "pointwise", "depthwise"]
 
@@ -111,6 +111,12 @@ class Kernels(Model):
     scalar: Annotated[float, Field(ge=0)] | None = None
     """Instructions of loop, addresses and conversion that element-wise kernels spend on each result, one of which
     issues in a cycle beside one operation; absent: they are vectorised."""
+    scalar_operators: list[str] = Field(default=["*"])
+    """Operators that `scalar` is about; others are vectorised."""
+    operations: dict[str, Count] = Field(default={})
+    """Operations for each element of an operator, where the library's kernel takes other than the usual number."""
+    widened: list[str] = Field(default=[])
+    """Operators computed in 32-bit floats whatever a network's floats are, between two conversions."""
     serial: list[KernelFamily] = Field(default=[])
     """Families that run on one core however many the run uses."""
 
@@ -153,13 +159,16 @@ class Runtime(Model):
     widest_window: Count | None = None
     """Rows or columns of a convolution's window up to which it has kernels; absent: any number."""
     fuses: list[Fusion] = Field(default=[])
-    """activation (limits and slopes), function (sigmoid, swish and their like), batch_norm and pad fold into the
-    convolution beside them; residual_add folds an addition into the convolution that ends last before it; view:
-    reshapes cost nothing."""
+    """limit (ReLU and its like), activation (limits and slopes), function (sigmoid, swish and their like), batch_norm
+    and pad fold into the convolution beside them; residual_add folds an addition into the convolution that ends last
+    before it; view: reshapes cost nothing."""
     pools: list[Pooled] = Field(default=[])
     """Convolutions that hand their results to a pool, or to a mean over positions, within one task."""
     resident: bool = False
     """Whether activations stay in on-chip memory between operators when they fit."""
+    joined_channels: Count | None = None
+    """Channels to whose multiples the inputs of a concatenation must come so that an NPU's compiler has them written
+    where the result lies; absent: concatenations copy."""
     prefetch: bool = True
     """Whether tasks of an NPU are laid out so that the input of the next tile arrives while the array works on this
     one; otherwise reading inputs and computing take turns, and only weights and results pass beside compute."""
@@ -177,10 +186,19 @@ class Runtime(Model):
     outputs; 1 where absent."""
     handover: Time = Time.of(0)
     """Cache maintenance and interrupt when the data comes from another unit."""
+    border: Literal["shared", "rewritten"] = "shared"
+    """Whether other units read and write its activations where they lie, or each tensor that crosses its border is
+    written anew: into its own layout and type on the way in, into the network's on the way out."""
+    conversion: Annotated[float, Field(ge=0)] = 0
+    """Cycles of an NPU in which one byte of the network's inputs, or of its results, as the caller keeps them, changes
+    its layout and type."""
     efficiency: dict[KernelFamily, Share] = Field(default={})
     """Share of a unit's peak that kernels reach when data is at hand; 1 where absent."""
     kernels: Kernels = Kernels()
     """Structure of the library's kernels."""
+    threads: Count | None = None
+    """Cores that it uses on a CPU where nobody sets a number; absent: all of a cluster. Measurements that do not say
+    are read so; a run takes what it is asked for, and all cores where it is not."""
     fallbacks: dict[Literal["cpu"], str] = Field(default={})
     """Runtimes of the units that take what this one has no kernel for, by kind; absent: each unit's own."""
     sources: dict[str, str] = Field(default={})

@@ -18,7 +18,6 @@ from socsim.quantities import (
     DataRate,
     Energy,
     EnergyPerByte,
-    Frequency,
     Power,
     Size,
     Time,
@@ -28,50 +27,14 @@ from socsim.soc.arrays import AnyArray, Compression, OutputStages, Sparsity
 from socsim.soc.dram import DramController, DramStandard
 from socsim.soc.fields import Capacity, Count, Model, Ratio, Share, TypeName
 from socsim.soc.instruction_sets import InstructionSet
+from socsim.soc.power import Clock, PowerDomain, PowerMode
+from socsim.soc.thermal import Thermal
 
 PLATFORM_SCHEMA = "socsim.platform/1"
 
 Process = Annotated[str, Field(pattern=r"^[1-9][0-9]{0,2} nm$", examples=["8 nm"])]
 ClockName = Annotated[str, Field(examples=["800 MHz"])]
 IpPath = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9.-]*(/[a-z0-9][a-z0-9.-]*)+$", examples=["arm/mali/g52"])]
-
-
-# --- clocks and power ---------------------------------------------------------------------------------
-
-
-class OperatingPoint(Model):
-    """One step of a clock."""
-
-    name: str
-    clock: Frequency
-    voltage: Voltage | None = None
-
-
-class Clock(Model):
-    """A clock domain with its operating points."""
-
-    opps: Annotated[list[OperatingPoint], Field(min_length=1)]
-    default: str | None = None
-    """The operating point of a run that names none; the fastest where absent."""
-
-
-class PowerState(Model):
-    """A state that a power domain can rest in."""
-
-    name: str
-    power: Power
-    wake: Time = Time.of(0)
-
-
-class PowerDomain(Model):
-    """Parts that are powered together."""
-
-    static: Power
-    """Leakage and clock tree while the domain is on, whatever it does."""
-    voltage: Voltage | None = None
-    """Voltage that `static` belongs to; it scales with its square. Absent: that of the units' fastest point."""
-    states: list[PowerState] = []
-    """Resting states; a sensing hub waits for its trigger in the first of its domain's."""
 
 
 # --- memories -----------------------------------------------------------------------------------------
@@ -397,6 +360,12 @@ class PlatformFile(Model):
     links: Annotated[dict[str, Link], Field(min_length=1)]
     preference: Annotated[list[str], Field(min_length=1)]
     """Units that a run without `unit` tries for each operator, in order."""
+    modes: dict[str, PowerMode] = {}
+    """Power modes that its software can set; the file describes the platform without their limits."""
+    mode: str | None = None
+    """The power mode that its clocks and cores are as in, where they are as in one."""
+    thermal: Thermal | None = None
+    """How its heat flows off, and what its software does when it is warm; absent: heat is not modelled."""
     sources: dict[str, str] = {}
     """Where numbers come from, by dotted path; a path covers everything below it."""
     assumed: dict[str, str] = {}

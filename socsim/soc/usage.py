@@ -17,6 +17,8 @@ if TYPE_CHECKING:
 
 _NOTES = "_notes"
 _SECTIONS = ("units", "memories", "links", "clocks")
+_OF_APPLICATIONS = ("thermal", "modes", "mode")
+_OF_IDLE_DOMAINS = ("idle", "enter", "transition")
 
 DESCRIPTIVE = {
     "schema_": "the version of the format",
@@ -123,6 +125,8 @@ def idle_changes(platform: Platform, units: Collection[str]) -> Iterator[tuple[s
             yield path, f"no model reads it: {DESCRIPTIVE[field]}"
         elif section == "power_domains" and field == "wake" and not wakes(platform, name):
             yield path, "no model reads it: a run begins with its units awake, only a sensing hub waits for its own"
+        elif section in _OF_APPLICATIONS or (section == "power_domains" and field in _OF_IDLE_DOMAINS):
+            yield path, "a single run does not read it: it matters where applications are simulated"
 
 
 def _parts_in_use(platform: Platform, units: Collection[str]) -> set[tuple[str, str]]:

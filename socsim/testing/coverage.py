@@ -8,16 +8,16 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from socsim.engine.online.power.manager import PlatformPower
 from socsim.errors import InfeasibleError, UnsupportedOperatorError
 from socsim.pipeline import Options, run_graph
 from socsim.soc.arrays import BlocksArray
-from socsim.soc.schema import Npu, PowerState
-from socsim.soc.usage import DESCRIPTIVE, fields_in_file, wakes, watched
+from socsim.soc.schema import Npu
+from socsim.soc.usage import DESCRIPTIVE, fields_in_file, watched
 from socsim.testing.networks import Net
 from socsim.testing.relations import Subject
 
 if TYPE_CHECKING:
-    from socsim.soc.fields import Model
     from socsim.soc.platform import Platform
     from socsim.workload.graph import Graph, Tensor
 
@@ -38,38 +38,29 @@ class Unread:
 
 
 def unread_fields(platform: Platform) -> list[Unread]:
-    """Return the fields of the file that no run on any of its units reads, names and titles left out.
+    """Return the fields of the file that no run on any of its units, nor their power manager, reads.
+
+    Names and titles are left out.
 
     Operating points, cache levels and other things of one kind stand for each other: a field counts as read where it
-    is read of one of them. Resting states are looked at one by one.
+    is read of one of them.
     """
     copy, usage = watched(platform)
     for unit in platform.units:
         _run_everything(platform, copy, unit)
+    for mode in (None, *platform.file.modes):
+        PlatformPower(replace(copy, mode=mode), list(platform.units))
+        if mode:
+            copy.in_mode(mode)
     fields = [row for row in fields_in_file(platform) if row[2] not in DESCRIPTIVE]
     read = {(model, name) for path, model, name in fields if path in usage.paths}
-    return [
-        Unread(path, _reason(platform, path))
-        for path, model, name in fields
-        if not _is_read(platform, (path, model, name), read)
-    ]
-
-
-def _is_read(platform: Platform, row: tuple[str, type[Model], str], read: set[tuple[type[Model], str]]) -> bool:
-    path, model, name = row
-    if (model, name) == (PowerState, "wake"):
-        return wakes(platform, path.split(".")[1])
-    return (model, name) in read
+    return [Unread(path, _reason(platform, path)) for path, model, name in fields if (model, name) not in read]
 
 
 def _reason(platform: Platform, path: str) -> str | None:
     """Return why no model reads a field, where the rest of the file says so."""
-    section, part, field = path.split(".", 2)
+    section, part, field = [*path.split(".", 2), "", ""][:3]
     unit = platform.units.get(part) if section == "units" else None
-    if section == "power_domains" and field.endswith(".wake"):
-        return "a run begins with its units awake; only a sensing hub waits for its own"
-    if section == "power_domains" and field.startswith("states"):
-        return "every run uses this domain, so that it never rests"
     if isinstance(unit, Npu) and isinstance(unit.array, BlocksArray) and field in {"vector", "compression.encoding"}:
         return "an array of blocks has an output stage and a code of weights of its own"
     if isinstance(unit, Npu) and field == "core_sync" and unit.cores == 1:

@@ -31,8 +31,8 @@ if TYPE_CHECKING:
 
 _OPERATORS_KEPT = 20_000
 _FEWEST_KEPT, _MOST_KEPT = 12, 64
-"""Results that a network keeps: those of so many operators in all, within these bounds. A run has nine at most:
-placement, tasks, lives, places, memory plan, outlines, kernels, costs, and costs as calibrated."""
+"""Results that a network keeps: those of so many operators in all, within these bounds. A run has ten at most:
+placement, tasks, borders, lives, places, memory plan, outlines, kernels, costs, and costs as calibrated."""
 
 
 class TensorKind(Enum):

@@ -59,6 +59,30 @@ def test_types_that_a_gpu_runtime_lacks_run_on_the_cpu_with_the_threads_of_the_r
     assert (case(replace(row, precision="fp16")).unit, question(replace(row, precision="fp16")).note) == ("gpu", None)
 
 
+XNNPACK = replace(CPU, platform="orin-agx", cluster="", cores=None, runtime="tflite-xnnpack", workload="mobilenet_v2")
+
+
+def test_a_row_that_names_no_threads_has_those_of_its_software() -> None:
+    assert case(replace(XNNPACK, precision="fp32")).shares == (Share("all", 1),)
+    assert case(replace(XNNPACK, precision="fp32", cores=4)).shares == (Share("all", 4),)
+    assert case(replace(XNNPACK, precision="fp32", runtime="tflite-ruy")).shares == (Share("all", None),)
+
+
+def test_types_that_software_leaves_to_another_one_are_rows_of_that_one() -> None:
+    found = question(replace(XNNPACK, precision="uint8", runtime_version="master"))
+    assert found.case is not None
+    assert (found.case.unit, found.case.runtime, found.case.shares) == ("cpu", "tflite-ruy", (Share("all", None),))
+    assert found.case.group == ("cpu", "", "tflite-ruy")
+    assert found.note == "tflite-xnnpack master left uint8 to tflite-ruy"
+    for row in (replace(XNNPACK, precision="int8"), replace(XNNPACK, precision="uint8", runtime_version="2.3.0")):
+        assert case(row).group == ("cpu", "", "tflite-xnnpack")
+
+
+def test_a_file_whose_border_alone_is_of_other_types_computes_in_its_own() -> None:
+    found = case(replace(XNNPACK, workload="efficientnet_lite0", precision="uint8"))
+    assert (found.precision, found.runtime) == ("int8", "tflite-xnnpack")
+
+
 def test_rates_of_a_stream_do_not_depend_on_the_batch_where_the_chip_holds_the_network() -> None:
     row = replace(NPU, platform="hailo-8", runtime="hailort", metric="throughput", unit_of_value="FPS", cores=None)
     one, eight, latency = case(row), case(replace(row, batch=8)), case(replace(row, metric="latency"))

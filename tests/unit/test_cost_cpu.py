@@ -179,6 +179,49 @@ def test_selecting_boxes_takes_one_core_and_an_operation_a_cycle(tmp_path):
         assert (compute(work), work.sync_ps) == (9_000, 0)
 
 
+def test_out_of_order_every_pipe_takes_an_operation_of_a_selection(tmp_path):
+    data = (Operand(64, "dram"),), (), (Operand(64, "dram"),)
+    asked = Kernel("YOLO_DETECTION_OUTPUT", Category.HOST, "float32", (), 9_000, 32, *data)
+    for pipes, in_order, expected in ((4, False, 2_250), (4, True, 9_000), (1, False, 9_000)):
+        core = model(tmp_path, vector=f"{16 * pipes} B/cycle", in_order=in_order)
+        assert compute(core.work(asked)) == expected + (8 if in_order else 0)  # loads come on top
+
+
+def test_what_cores_in_order_read_from_memory_comes_before_their_arithmetic(tmp_path):
+    asked = convolution(k=16, c=64, p=8, q=8, weights=1024)
+    ordered, free = (model(tmp_path, in_order=i).work(asked) for i in (True, False))
+    assert [p.compute_cycles > 0 for p in ordered.phases] == [False, True]
+    assert sum(t.read_bytes for t in ordered.phases[0].transfers) == 1024
+    assert sum(t.read_bytes for p in free.phases for t in p.transfers) == 1024
+    assert len(free.phases) == 1
+
+
+def elementwise(operator, dtype="float16"):
+    image = (Operand(2000, "dram", shape=(1, 10, 10, 10)),)
+    return Kernel(operator, Category.NORMALISATION, dtype, (), 16_000, 16, image, (), image)
+
+
+def test_a_library_says_what_an_element_of_an_operator_takes(tmp_path):
+    kernels = {"operations": {"LRN": 64}}
+    usual, own = (compute(model(tmp_path, library(**k)).work(elementwise("LRN"))) for k in ({}, kernels))
+    assert (usual, own) == (16_000 * 2 // 16, 64 * 1000 * 2 // 16)
+    assert compute(model(tmp_path, library(**kernels)).work(elementwise("SOFTMAX"))) == usual
+
+
+def test_operators_without_half_floats_are_converted_there_and_back(tmp_path):
+    wide = library(widened=["LRN"])
+    plain, widened = (model(tmp_path, stack).work(elementwise("LRN")) for stack in (library(), wide))
+    assert [p.label for p in widened.phases] == ["conversion", "element-wise"]
+    assert widened.phases[-1].compute_cycles == 2 * compute(plain)
+    assert len(model(tmp_path, wide).work(elementwise("SOFTMAX")).phases) == 1
+
+
+def test_loops_over_single_elements_are_those_of_the_operators_that_the_library_names(tmp_path):
+    some = library(scalar=3, scalar_operators=["TRANSPOSE"])
+    assert compute(model(tmp_path, some).work(elementwise("TRANSPOSE"))) == 16_000 + 3 * 1000
+    assert compute(model(tmp_path, some).work(elementwise("LRN"))) == 16_000 * 2 // 16
+
+
 def test_inputs_without_a_window_need_no_border(tmp_path):
     padding = library(padding_copies=1)
     for asked, sections in ((convolution(k=16, c=8), 1), (convolution(k=16, c=8, p=4, q=4, s=3), 2)):

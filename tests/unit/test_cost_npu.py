@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from small_world import Net, one_conv, small_soc
+from small_world import Net, altered, one_conv, small_soc
 
 from socsim.pipeline import Options, make_plan, run_graph
 from socsim.workload.dtypes import DType
@@ -213,3 +213,35 @@ def test_the_explanation_holds_the_ceilings_and_the_cycles(soc):
     words = "\n".join(record.explanations[0].terms)
     for text in ("C 20/8", "K 12/8", "1,944 cycles", "77,760 MACs", "16 KiB", "1,280 B", "2,160 B", "432 B"):
         assert text in words
+
+
+# --- concatenations and the caller's tensors ----------------------------------------------------------
+
+
+def joined(soc, dtype, channels=(32, 64), block=32, is_shared=False):
+    """Return the compute cycles of a concatenation of two convolutions' results, one of which may be read twice."""
+    net = Net(dtype)
+    image = net.input(1, 8, 8, 8)
+    parts = [net.conv(image, n) for n in channels]
+    last = net.op("CONCATENATION", parts, (1, 8, 8, sum(channels)), axis=3)
+    results = [last, net.op("SOFTMAX", [parts[0]])] if is_shared else [last]
+    stack = altered("rknn", joined_channels=block)
+    run = run_graph(net.graph(*results), soc, Options(unit="npu", runtime=stack))
+    return next(o for o in run.operators if o.type == "CONCATENATION").compute_ps / PS_PER_CYCLE
+
+
+def test_parts_of_whole_blocks_of_channels_lie_where_the_joint_does(soc):
+    assert joined(soc, DType.INT8) == 0
+    assert joined(soc, DType.INT8, channels=(32, 58)) > 0
+    assert joined(soc, DType.INT8, block=None) > 0
+
+
+def test_integers_that_others_read_too_keep_their_own_scale(soc):
+    assert joined(soc, DType.INT8, is_shared=True) > 0
+    assert joined(soc, DType.FLOAT16, is_shared=True) == 0
+
+
+def test_the_callers_tensors_change_their_layout_once(soc):
+    graph, size = one_conv(8, 8, 16), 8 * 8 * 8 + 8 * 8 * 16
+    plain, converting = (cycles(graph, soc, runtime=altered("rknn", conversion=each)) for each in (0, 0.25))
+    assert converting - plain == size / 4

@@ -111,7 +111,7 @@ def test_platforms_that_differ_elsewhere_share_tasks_and_memory_plan(soc):
         simulate_graph(graph, platform, Options())
     kinds = sorted(key[0] for key in graph.memo._kept)
     assert kinds == [
-        "fused", "kernels", "lives", "outlines", "places", "prepared", "prepared", "residency", "tasks",
+        "borders", "fused", "kernels", "lives", "outlines", "places", "prepared", "prepared", "residency", "tasks",
     ]  # fmt: skip
 
 

@@ -92,6 +92,7 @@ def test_every_cost_of_a_runtime_has_a_source_or_a_reason(name: str) -> None:
     wanted = {"supports", "submit", "per_operator"}
     wanted |= {"handover"} if stack.handover.value else set()
     wanted |= {"efficiency"} if stack.efficiency else set()
+    wanted |= {name for name in ("joined_channels", "conversion", "threads") if getattr(stack, name)}
     wanted |= {f"kernels.{name}" for name in stack.kernels.model_fields_set}
     assert wanted - accounted == set()
 

@@ -11,7 +11,8 @@ from hypothesis import strategies as st
 from report_runs import hostile, made_up
 
 from socsim.errors import ResultError
-from socsim.report.documents import from_json, json_schema, load_record, read_document, to_json
+from socsim.report.documents import from_json, json_schema, load_record, to_json
+from socsim.report.storage import read_document
 
 WRITE_ONE = "give a document that socsim wrote with --json"
 GOOD = to_json(made_up(), include_timeline=True)
@@ -161,7 +162,7 @@ def test_stored_file_is_read_and_named_in_errors(tmp_path):
 
 def test_schema_names_every_key_of_the_document():
     schema, document = json_schema(), json.loads(GOOD)
-    assert list(schema["properties"]) == list(document)
+    assert list(schema["properties"]) == [*document, "placement"]
     assert set(document) - set(schema["required"]) == {"slices", "rates"}
     rows = schema["properties"]["operators"]["items"]
     assert list(rows["properties"]) == list(document["operators"][0])

@@ -115,7 +115,9 @@ def test_empty_table_has_a_header_only():
 def test_reports_import_only_the_standard_library_until_used():
     code = (
         "import sys, socsim.report.tables, socsim.report.text, socsim.report.documents, socsim.report.comparison, "
-        "socsim.report.figures, socsim.report.html, socsim.report.trace\n"
+        "socsim.report.figures, socsim.report.html, socsim.report.trace, socsim.report.simulation, "
+        "socsim.report.simulation_comparison, socsim.report.simulation_figures, socsim.report.simulation_html, "
+        "socsim.report.simulation_timeline, socsim.report.simulation_trace\n"
         "print([m for m in ('pandas', 'numpy', 'matplotlib', 'perfetto', 'google.protobuf') if m in sys.modules])"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)

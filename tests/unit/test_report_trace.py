@@ -6,6 +6,7 @@ from dataclasses import replace
 
 import pytest
 from report_runs import HOSTILE, hostile, made_up
+from trace_checks import assert_in_order_and_nested, packets_of, track_paths
 
 from socsim.errors import ResultError
 from socsim.records import SliceRecord
@@ -13,20 +14,7 @@ from socsim.report.trace import read_trace, save_trace, trace_bytes
 
 
 def parsed(record):
-    from perfetto.protos.perfetto.trace.perfetto_trace_pb2 import Trace
-
-    return Trace.FromString(trace_bytes(record)).packet
-
-
-def tracks(packets):
-    """Return the path of each track by its number."""
-    described = {p.track_descriptor.uuid: p.track_descriptor for p in packets if p.HasField("track_descriptor")}
-
-    def path(uuid):
-        track = described[uuid]
-        return (*(path(track.parent_uuid) if track.parent_uuid else ()), track.name)
-
-    return {uuid: path(uuid) for uuid in described}
+    return packets_of(trace_bytes(record))
 
 
 def facts(s):
@@ -53,7 +41,7 @@ def test_real_run_reads_back(models):
 
 
 def test_each_unit_is_a_group_of_compute_dma_and_dispatch():
-    paths = set(tracks(parsed(made_up())).values())
+    paths = set(track_paths(parsed(made_up())).values())
     root = "tiny on board"
     for unit in ("npu", "cpu"):
         assert {(root, unit), *((root, unit, t) for t in ("compute", "dma", "dispatch"))} <= paths
@@ -64,7 +52,7 @@ def test_each_unit_is_a_group_of_compute_dma_and_dispatch():
 
 def test_counters_hold_the_granted_rates():
     packets = parsed(made_up())
-    paths = tracks(packets)
+    paths = track_paths(packets)
     values = [
         (p.timestamp, p.track_event.counter_value)
         for p in packets
@@ -76,14 +64,7 @@ def test_counters_hold_the_granted_rates():
 
 
 def test_events_are_in_order_of_time_and_slices_nest():
-    packets = [p for p in parsed(made_up(50)) if p.HasField("track_event")]
-    assert [p.timestamp for p in packets] == sorted(p.timestamp for p in packets)
-    depth = {}
-    for p in packets:
-        step = {p.track_event.TYPE_SLICE_BEGIN: 1, p.track_event.TYPE_SLICE_END: -1}.get(p.track_event.type, 0)
-        depth[p.track_event.track_uuid] = depth.get(p.track_event.track_uuid, 0) + step
-        assert depth[p.track_event.track_uuid] in {0, 1}
-    assert set(depth.values()) == {0}
+    assert_in_order_and_nested(parsed(made_up(50)))
 
 
 def test_slices_shorter_than_a_nanosecond_keep_their_picoseconds():
@@ -98,7 +79,7 @@ def test_slices_shorter_than_a_nanosecond_keep_their_picoseconds():
 def test_overlapping_slices_move_to_another_track_of_the_same_name():
     overlapping = tuple(SliceRecord("npu", "dma", str(i), 0, 1_000 * i, 1_000 * i + 5_000, 0, 0) for i in range(3))
     record = replace(made_up(), slices=overlapping)
-    names = [path for path in tracks(parsed(record)).values() if path[1:] == ("npu", "dma")]
+    names = [path for path in track_paths(parsed(record)).values() if path[1:] == ("npu", "dma")]
     assert len(names) == 3
     assert sorted(map(facts, read_trace(trace_bytes(record)))) == sorted(map(facts, overlapping))
 

@@ -39,6 +39,12 @@ def test_an_activation_folds_into_the_convolution_before_it(activation):
     assert tasks.task_of == {0: 0, 1: 0}
 
 
+@pytest.mark.parametrize(("activation", "tasks"), [("RELU", 1), ("RELU6", 1), ("LEAKY_RELU", 2), ("PRELU", 2)])
+def test_a_runtime_may_fold_limits_and_no_slopes(activation, tasks):
+    net, x = conv_net()
+    assert len(members(fused(net.graph(net.op(activation, [x])), fuses=["limit"]))) == tasks
+
+
 @pytest.mark.parametrize("activation", ["LOGISTIC", "TANH", "SWISH", "SOFTMAX"])
 def test_costly_activations_stay_on_their_own(activation):
     net, x = conv_net()

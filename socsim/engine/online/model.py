@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Literal, Protocol
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Callable, Hashable, Mapping, Sequence
 
     from socsim.engine.fabric import Fabric, Step
     from socsim.schedule.policies import Policy
@@ -122,7 +122,7 @@ Arrival = Periodic | Poisson | Trace | Triggered
 
 @dataclass(frozen=True, slots=True)
 class Variation:
-    """How the time of a stage differs between activations; a factor on all of its times."""
+    """How much a stage has to do differs between activations: a factor of mean 1 on its times, bytes and energies."""
 
     kind: Literal["constant", "exponential", "uniform"] = "constant"
     spread: float = 0.0
@@ -233,6 +233,7 @@ class World:
         capacities: bytes a second of links and memories, which everyone shares.
         streams: unit, memory and bytes a second of background traffic.
         is_traced: whether slices are kept, which makes memory grow with time.
+        fabric: that background traffic crosses; None: that of the first program that has one.
     """
 
     applications: tuple[Application, ...]
@@ -243,6 +244,7 @@ class World:
     capacities: Mapping[str, int] = field(default_factory=dict)
     streams: tuple[tuple[str, str, int], ...] = ()
     is_traced: bool = False
+    fabric: Fabric | None = None
 
 
 # --- power --------------------------------------------------------------------------------------------
@@ -267,6 +269,9 @@ class Control(Protocol):
     def points_changed(self) -> None:
         """Take note that `PowerManager.points` answers differently from now on."""
 
+    def settle(self) -> None:
+        """Book what running steps have spent until now, by `PowerManager.spend`."""
+
 
 class PowerManager(Protocol):
     """Operating points, sleep, caps and heat, beside the engine; it sees what units do, not what is due."""
@@ -285,6 +290,19 @@ class PowerManager(Protocol):
 
     def spend(self, application: str, unit: str, energy_pj: int, time_ps: int) -> None:
         """Book dynamic energy that a unit spent for an application over the time until now."""
+
+    def state_key(self) -> Hashable:
+        """Return what decides how it goes on, heat left out, with times as distances from now."""
+
+    def mark(self) -> None:
+        """Begin a period: `skip` repeats what is booked from here on. All that was spent before has been booked."""
+
+    def skip(self, periods: int) -> int:
+        """Repeat what happened since `mark`, and return how often; less than asked where heat interferes.
+
+        All that was spent until now has been booked, and `state_key` is what it was at the mark. Whoever calls moves
+        its time, and all that is planned with `Control.at`, by as many periods; `now` is still the old time meanwhile.
+        """
 
     def finish(self) -> None:
         """End, at the time of the last event."""
@@ -305,6 +323,33 @@ class ServedSlice:
     label: str
     start_ps: int
     end_ps: int
+    moved: tuple[tuple[str, int], ...] = ()
+    """Bytes over each shared link and memory meanwhile."""
+    kind: Literal["work", "switch", "wake"] = "work"
+    """Whether it worked, changed from one activation to another (or loaded what it had saved), or woke up."""
+
+
+Fate = Literal["completed", "missed", "dropped", "unfinished"]
+"""What becomes of an activation; missed: completed after its deadline."""
+
+
+@dataclass(frozen=True, slots=True)
+class Followed:
+    """What became of one activation.
+
+    Args:
+        application: whose it is.
+        activation: its number, from 0.
+        release_ps: when it was released.
+        end_ps: when it completed or was dropped; None where it did neither.
+        fate: what that was.
+    """
+
+    application: str
+    activation: int
+    release_ps: int
+    end_ps: int | None
+    fate: Fate
 
 
 @dataclass(frozen=True, slots=True)
@@ -336,8 +381,8 @@ class Served:
         released, completed, dropped, missed, unfinished: activations; missed ones completed after their deadline, or
             were dropped.
         latency: from release to end, of those that completed.
-        waiting: of that, what was spent in queues.
-        service: of that, what servers worked.
+        waiting: of that, the time in which no server worked for them: in queues, for a batch to fill, put aside.
+        service: the rest: one server or several worked for them, changes and wake-ups included.
         gaps: between ends of activations, for jitter and throughput.
         energy_pj: dynamic energy.
         first_release_ps, last_end_ps: None where there was none.
@@ -392,11 +437,12 @@ class WorldOutcome:
     """What the online engine saw.
 
     Args:
-        end_ps: time of the last event, at least the duration.
+        end_ps: time of the last event, at least the duration where nobody interrupted it.
         served: by application, in order.
         servers: likewise.
         flows: by shared resource.
         slices: where the world was traced.
+        activations: in order of their release, where the world was traced.
         events: that were handled.
         is_interrupted: whether it was stopped before its end; what it had finished is there.
         warnings: starvation and the like.
@@ -410,3 +456,6 @@ class WorldOutcome:
     events: int
     is_interrupted: bool
     warnings: tuple[str, ...]
+    activations: Sequence[Followed] = ()
+    skipped_ps: int = 0
+    """Part of the time that repeated what came before, and was counted without being stepped through."""

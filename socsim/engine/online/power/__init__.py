@@ -1,0 +1,1 @@
+"""Operating points, sleep, caps on power and heat of a platform whose applications the online engine runs."""

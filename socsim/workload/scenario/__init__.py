@@ -1,0 +1,1 @@
+"""Scenarios: applications that share one SoC, as data."""
