@@ -9,7 +9,7 @@ import numpy as np
 
 from socsim.cost.corrections import host_scale, replaces_submission
 from socsim.cost.families import kernel_class, run_width
-from socsim.costing import overheads
+from socsim.costing import dispatched
 from socsim.quantities import PS_PER_S
 
 if TYPE_CHECKING:
@@ -90,7 +90,7 @@ def anatomy(prepared: Prepared, kind: str) -> Anatomy:
     operators = 0.0
     submissions = setup = fixed = 0
     cores = 1
-    for job, cost, overhead in zip(prepared.jobs("analytic"), prepared.costs, overheads(prepared.plan), strict=True):
+    for job, cost, kernels in zip(prepared.jobs("analytic"), prepared.costs, dispatched(prepared.plan), strict=True):
         at_home = platform.unit(job.unit).kind == kind
         own_class = kernel_class(cost.kernel, at_home=at_home)
         place = known.setdefault(own_class, len(known))
@@ -100,12 +100,13 @@ def anatomy(prepared: Prepared, kind: str) -> Anatomy:
         setup += own
         if at_home:
             cores = max(cores, prepared.plan.cores[job.unit])
-            operators += overhead.kernels * host_scale(kind, job.hz)
+            operators += kernels * host_scale(kind, job.hz)
             runtime = prepared.plan.runtimes[job.unit]
-            fixed -= runtime.per_operator.value * overhead.kernels
+            fixed -= runtime.per_operator.value * kernels
+            is_submitted = prepared.plan.borders[job.key].is_submitted
             if replaces_submission(kind):
-                submissions += overhead.is_submitted
-                fixed -= runtime.submit.value * overhead.is_submitted
+                submissions += is_submitted
+                fixed -= runtime.submit.value * is_submitted
         totals += _totals(cost.kernel)
         own_steps = [_times(step, fabric, job.unit, capacities) for step in fabric.steps(job)]
         steps += own_steps

@@ -17,7 +17,7 @@ from socsim.soc.loader import load_platform
 from socsim.soc.runtimes import runtime, runtime_names
 from socsim.soc.schema import CpuCluster
 from socsim.workload.zoo.catalogue import AS_NAMED, Request, find
-from socsim.workload.zoo.measured import as_measured
+from socsim.workload.zoo.measured import as_measured, left_to, precision_as_measured
 from socsim.workload.zoo.network import StoredNetwork
 
 if TYPE_CHECKING:
@@ -96,11 +96,12 @@ def question(row: Measurement) -> Question:
     soc = platform_of(platform)
     if isinstance(soc, str):
         return Question(None, soc)
-    found = _runtime(soc, row)
+    precision = precision_as_measured(row.workload, row.runtime, row.precision)
+    found = _runtime(soc, row, precision)
     if found is None:
         return Question(None, f"{row.platform} has no {row.unit} in its platform file")
     kind, name, note = found
-    shares = _shares(soc, row, kind)
+    shares = _shares(soc, row, kind, runtime(name).threads if row.runtime in _drivers(kind) else None)
     if isinstance(shares, str):
         return Question(None, shares)
     crowded = _crowding(shares, row) if kind == "cpu" else None
@@ -109,12 +110,12 @@ def question(row: Measurement) -> Question:
     if shape is None:
         return Question(None, f"input shape {row.input_shape!r} is not one of dimensions such as 1x3x224x224")
     if row.model_file is None:
-        workload, request = _form(row.workload, row.runtime, shape, row.precision)
+        workload, request = _form(row.workload, row.runtime, shape, precision)
     else:
         workload, request = str(row.model_file), AS_NAMED
-    group = (row.unit, row.cluster, row.runtime)
     in_stream = row.metric == "throughput" and runtime(name).streams
-    case = Case(platform, kind, shares, name, workload, request, row.precision, row.batch or 1, group, in_stream)
+    group = _group(row, kind, name)
+    case = Case(platform, kind, shares, name, workload, request, precision, row.batch or 1, group, in_stream)
     return Question(case, None, note)
 
 
@@ -167,14 +168,17 @@ def _drivers(kind: str) -> Mapping[str, str]:
     return {name: chosen.name for chosen in runtimes for name in (chosen.name, *chosen.measurement_names)}
 
 
-def _runtime(soc: Platform, row: Measurement) -> tuple[str, str, str | None] | None:
+def _runtime(soc: Platform, row: Measurement, precision: str) -> tuple[str, str, str | None] | None:
     """Return the kind of unit, the runtime, and a note where it is the nearest relative of the row's own."""
     present = {unit.kind for unit in soc.units.values()}
     kinds = [row.unit] if row.unit != "mixed" else [*_ACCELERATORS]
     kinds = [kind for kind in kinds if kind in present]
+    other = left_to(row.runtime, row.runtime_version, precision)
     for kind in kinds:
+        if other and other in _drivers(kind):
+            return kind, other, f"{row.runtime} {row.runtime_version} left {precision} to {other}"
         if row.runtime in _drivers(kind):
-            return _taking(kind, _drivers(kind)[row.runtime], row.precision)
+            return _taking(kind, _drivers(kind)[row.runtime], precision)
     if not kinds:
         return None
     nearest = _relative(soc, kinds[0], row.runtime)
@@ -190,6 +194,12 @@ def _taking(kind: str, name: str, precision: str) -> tuple[str, str, str | None]
     return "cpu", fallback, f"{name} takes no {activations.value}: {fallback} computes on the CPU"
 
 
+def _group(row: Measurement, kind: str, name: str) -> tuple[str, str, str]:
+    """Return unit, cluster and runtime of a row's group: where its own runtime left it to another one, that one's."""
+    is_left = kind == row.unit and _drivers(kind).get(row.runtime, name) != name
+    return row.unit, row.cluster, runtime(name).measurement_names[0] if is_left else row.runtime
+
+
 def _relative(soc: Platform, kind: str, name: str) -> str:
     """Return the runtime of the most similar name that drives a kind, or that which the chip's unit comes with."""
     near = get_close_matches(name, sorted(_drivers(kind)), n=1)
@@ -202,8 +212,15 @@ def _relative(soc: Platform, kind: str, name: str) -> str:
 # --- cores and shapes ---------------------------------------------------------------------------------
 
 
-def _shares(soc: Platform, row: Measurement, kind: str) -> tuple[Share, ...] | str:
-    """Return the cores that a row used, or why there are none such."""
+def _shares(soc: Platform, row: Measurement, kind: str, threads: int | None) -> tuple[Share, ...] | str:
+    """Return the cores that a row used, or why there are none such.
+
+    Args:
+        soc: platform of the row.
+        row: the measurement.
+        kind: of the unit.
+        threads: of a CPU's runtime where the row does not say; None: all of a cluster.
+    """
     if kind == "npu":
         return (Share(None, row.cores),)
     if kind != "cpu":  # threads of a host that only hands work over
@@ -212,7 +229,7 @@ def _shares(soc: Platform, row: Measurement, kind: str) -> tuple[Share, ...] | s
     chosen = _named(sizes, row.cluster)
     if chosen is None:
         return f"{row.platform} has no CPU cluster {row.cluster!r}; it has {', '.join(sizes)}"
-    return _spread(sizes, chosen, row.cores)
+    return _spread(sizes, chosen, row.cores or threads)
 
 
 def _clusters(soc: Platform) -> dict[str, int]:

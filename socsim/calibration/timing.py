@@ -116,7 +116,7 @@ def sample_groups(
         predictions: with anatomies.
     """
     found = []
-    for group in groups(row for row in rows if row.metric in TIMING):
+    for group in groups(_as_run(row, questions[row.line]) for row in rows if row.metric in TIMING):
         pairs = [(target, questions[target.rows[0].line].case) for target in group.targets]
         asked = [(t, c, predictions[c]) for t, c in pairs if c is not None and predictions[c].anatomy is not None]
         if asked:
@@ -126,6 +126,11 @@ def sample_groups(
             made = SampleGroup(group.key, kind, samples, parameters(kind, stack, hz), group.noise_floor, design)
             found.append((made, stack.pool))
     return found
+
+
+def _as_run(row: Measurement, asked: Question) -> Measurement:
+    """Return a row under the runtime that ran it, which may be another than the one that was asked."""
+    return replace(row, runtime=asked.case.group[2]) if asked.case else row
 
 
 def _unit(case: Case) -> tuple[str, int]:

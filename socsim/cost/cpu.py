@@ -16,7 +16,7 @@ from socsim.soc.schema import CpuCluster
 from socsim.workload.dtypes import DType
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
     from fractions import Fraction
 
     from socsim.cost.cpu_sections import Section
@@ -40,15 +40,15 @@ class CpuModel(CostModel[CpuCluster], kind="cpu"):
     where its rules say so. Depthwise kernels load vectors for each that they multiply; those of 8-bit types
     run at the rate of 16-bit multiplies, because dot products sum over channels, of which they have one.
     Accumulators are then requantized. Element-wise kernels are bound by lanes or by the cache that holds
-    their operands; sorting and selecting take one operation a cycle of one core. Kernels of 8 bits convert
-    inputs that a network keeps in a wider type first. Activations that stay on the cluster and fit half of
-    the last-level cache do not touch memory, weights always do unless half of that cache holds all of them.
-    The same holds for what a library writes out whole between two sections; what it copies tile by tile
-    stays in cache.
+    their operands; sorting and selecting take one core, and one of its pipes for a cycle for each operation.
+    Kernels of 8 bits convert inputs that a network keeps in a wider type first. Activations that stay on the
+    cluster and fit half of the last-level cache do not touch memory, weights always do unless half of that
+    cache holds all of them. The same holds for what a library writes out whole between two sections; what it
+    copies tile by tile stays in cache.
 
     Assumes: transformations of weights are made when the
     network is loaded; hardware prefetch hides the latency of memory, so that the transfers of a section run
-    beside its arithmetic; of a private last level, one core's counts.
+    beside its arithmetic, but for what cores read that issue in order; of a private last level, one core's counts.
     Valid for: quantized and float convolutional networks in interpreters; not calibrated.
     """
 
@@ -117,9 +117,17 @@ class CpuModel(CostModel[CpuCluster], kind="cpu"):
             writes[index] = merged(writes[index], left)
             reads[index + 1] = merged(reads[index + 1], {m: following.passes * n for m, n in left.items()})
         return tuple(
-            Phase(section.label, count, transfers(taken, given))
+            phase
             for section, count, taken, given in zip(sections, spent, reads, writes, strict=True)
+            for phase in self._section_phases(section.label, count, taken, given)
         )
+
+    def _section_phases(self, label: str, count: int, taken: dict[str, int], given: dict[str, int]) -> Iterator[Phase]:
+        """Yield the phases of a section: cores that issue in order wait for what they read from memory."""
+        if self.spec.in_order and taken:
+            yield Phase(label, 0, transfers(taken, {}))
+            taken = {}
+        yield Phase(label, count, transfers(taken, given))
 
     @staticmethod
     def _weights(kernel: Kernel, layers: Sequence[tuple[WinogradLayer, str]]) -> dict[str, int]:

@@ -36,6 +36,7 @@ _FINISH_FLOAT = 3
 _QUANTIZE = 2 * 4 + 2 + 2 * 1
 
 _PACKED_BITS = 128
+_WIDE_BITS = 32
 _SUM_BYTES = 4
 _IMAGE_RANK = 3
 _SCALAR = {**dict.fromkeys(("int8", "uint8", "int16", "int32", "float32", "float64"), 1.0), "float16": 0.5}
@@ -125,13 +126,9 @@ class SectionMaker:
         """Return the sections of a kernel in order."""
         if kernel.category is not Category.MAC:
             moved = kernel.input_bytes + kernel.weight_bytes + kernel.output_bytes
-            if kernel.category is Category.HOST:  # each step depends on the one before
-                return [self._scalar(kernel, 0, moved, 1)]
-            if self._kernels.scalar is not None:
-                return [self._scalar(kernel, self._kernels.scalar, moved, self._cores("elementwise"))]
-            lanes = ceil_div(kernel.vector_elements * kernel.element_bits, 8)
-            words, parts = f"element-wise: {kernel.vector_elements:,} operations", self._parts(kernel.outputs)
-            return [*self._bordered_pool(kernel), self._streaming("element-wise", words, lanes, moved, parts)]
+            if kernel.category is Category.HOST:  # lists that one core goes through
+                return [self._scalar(kernel, ceil_div(kernel.vector_elements, self._pipes), 0, moved, 1)]
+            return [*self._bordered_pool(kernel), *self._elementwise(kernel, moved)]
         *before, last = (section for nest in kernel.loops for section in self._nest(kernel, nest))
         if kernel.dtype in self._kernels.finished_apart:
             return [*before, *self._converted(kernel, last)]
@@ -142,6 +139,23 @@ class SectionMaker:
         if self._kernels.plain_loops(kernel.dtype, self._spec.isa):
             return None
         return winograd_layer(self._kernels, nest, kernel.dtype, self._spec.isa)
+
+    def _elementwise(self, kernel: Kernel, moved: int) -> list[Section]:
+        """Return the sections of an operator without products; some libraries have it in 32-bit floats alone."""
+        count, bits = kernel.vector_elements, kernel.element_bits
+        if kernel.type in self._kernels.operations:
+            count = self._kernels.operations[kernel.type] * sum(prod(o.shape) for o in kernel.root_inputs)
+        parts, conversions = self._parts(kernel.outputs), []
+        if kernel.type in self._kernels.widened and bits < _WIDE_BITS and "float" in kernel.dtype:
+            words = f"converted to {_WIDE_BITS}-bit floats and back: {moved:,} B"
+            grown = ceil_div(moved * (bits + _WIDE_BITS), bits)
+            conversions = [self._streaming("conversion", words, moved * _WIDE_BITS // bits, grown, parts)]
+            moved, bits = moved * _WIDE_BITS // bits, _WIDE_BITS
+        scalar, meant = self._kernels.scalar, self._kernels.scalar_operators
+        if scalar is not None and ("*" in meant or kernel.type in meant):
+            return [*conversions, self._scalar(kernel, count, scalar, moved, self._cores("elementwise"))]
+        words, lanes = f"element-wise: {count:,} operations", ceil_div(count * bits, 8)
+        return [*conversions, self._streaming("element-wise", words, lanes, moved, parts)]
 
     # --- families -------------------------------------------------------------------------------------
 
@@ -335,6 +349,11 @@ class SectionMaker:
         """Return the channels that lie together in memory, in a vector of 128 bits."""
         return max(1, _PACKED_BITS // bits)
 
+    @property
+    def _pipes(self) -> int:
+        """Operations of single floats that a core starts in a cycle: one in order, else one on each of its pipes."""
+        return 1 if self._spec.in_order else max(1, 8 * self._spec.vector.value // _PACKED_BITS)
+
     # --- lanes and caches -----------------------------------------------------------------------------
 
     @property
@@ -357,18 +376,19 @@ class SectionMaker:
         lanes = self._lane_cycles(lane_bytes, cores)
         return Section(label, words, lanes, first, self._beyond(moved, cores), cores, moved)
 
-    def _scalar(self, kernel: Kernel, overhead: float, moved: int, cores: int) -> Section:
+    def _scalar(self, kernel: Kernel, count: int, overhead: float, moved: int, cores: int) -> Section:
         """Return the section of a kernel that takes one element after the other, an instruction a cycle.
 
         Args:
             kernel: what is computed.
+            count: operations.
             overhead: instructions for each result beside the operations.
             moved: bytes of the operands.
             cores: that share the results.
         """
         results = sum(prod(operand.shape) for operand in kernel.outputs)
-        spent = ceil(Fraction(kernel.vector_elements + as_fraction(overhead) * results, cores))
-        words = f"scalar: {kernel.vector_elements:,} operations, {overhead:g} instructions more for each of {results:,}"
+        spent = ceil(Fraction(count + as_fraction(overhead) * results, cores))
+        words = f"scalar: {count:,} operations, {overhead:g} instructions more for each of {results:,}"
         first = ceil_div(moved, self._spec.caches[0].bandwidth.value * cores)
         return Section("scalar", words, spent, first, self._beyond(moved, cores), cores, moved)
 

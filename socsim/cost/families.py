@@ -17,8 +17,8 @@ Family = Literal[
     "conv3x3", "conv", "grouped", "pointwise", "matmul", "matvec", "depthwise", "depthwise_large",
     "pool", "function", "softmax", "normalisation", "arithmetic", "movement", "resize",
 ]  # fmt: skip
-"""conv3x3: dense, of stride 1, as Winograd's algorithm takes; conv: any other dense window; depthwise_large: windows
-of more than 3 x 3; function: sigmoid and its like; arithmetic: of elements; movement: bytes that are copied."""
+"""conv3x3: dense, of stride 1, dilated or not; conv: any other dense window; depthwise_large: windows of more than
+3 x 3; function: sigmoid and its like, and slopes; arithmetic: of elements; movement: bytes that are copied."""
 
 MAC_FAMILIES = frozenset({"conv3x3", "conv", "grouped", "pointwise", "matmul", "matvec"})
 DEPTHWISE_FAMILIES = frozenset({"depthwise", "depthwise_large"})
@@ -31,7 +31,7 @@ Width = Literal["int8", "wide", "float"]
 _SOFTMAX = frozenset({"SOFTMAX", "LOG_SOFTMAX"})
 _FUNCTIONS = frozenset({
     "LOGISTIC", "TANH", "HARD_SWISH", "HARD_SIGMOID", "GELU", "SWISH", "MISH", "SOFTPLUS", "EXP", "SQRT", "ERF", "ELU",
-    "LOG", "POW", "RSQRT",
+    "LOG", "POW", "RSQRT", "LEAKY_RELU", "PRELU",
 })  # fmt: skip
 _BY_CATEGORY: dict[Category, Family] = {
     Category.POOL: "pool",
@@ -85,7 +85,7 @@ def _nest_family(operator_type: str, nest: LoopNest) -> Family:
         return "grouped"
     if nest.r * nest.s == 1:
         return "pointwise"
-    is_plain = nest.r == nest.s == 3 and nest.stride_h == nest.stride_w == nest.dilation_h == nest.dilation_w == 1
+    is_plain = nest.r == nest.s == 3 and nest.stride_h == nest.stride_w == 1
     return "conv3x3" if is_plain else "conv"
 
 

@@ -9,9 +9,9 @@ from socsim.cost.arrays.engine import ArrayContext, ArrayMapping, Operation, map
 from socsim.cost.arrays.engines import array_engine, peak
 from socsim.cost.compression import Gain, decode_cycles, gain, packed
 from socsim.cost.layout import grouped
-from socsim.cost.model import CostModel, UnitContext, as_fraction
+from socsim.cost.model import CostModel, UnitContext, as_fraction, cycles
 from socsim.cost.output_stages import stages
-from socsim.cost.work import Lines, Work, by_memory, merged, pipelined, scaled
+from socsim.cost.work import Lines, Phase, Work, by_memory, merged, pipelined, scaled
 from socsim.quantities import PS_PER_S, ceil_div
 from socsim.soc.schema import Npu
 from socsim.workload.operators import Category
@@ -74,9 +74,19 @@ class NpuModel(CostModel[Npu], kind="npu"):
         if whole is not None:
             return whole
         laid_out = grouped(kernel, self.spec.channel_group)
-        if kernel.category is Category.MAC:
-            return self._mac_work(_by_stripes(laid_out))
-        return self._vector_work(laid_out)
+        made = self._mac_work(_by_stripes(laid_out)) if kernel.category is Category.MAC else self._vector_work(laid_out)
+        return self._converted(kernel, made)
+
+    def _converted(self, kernel: Kernel, work: Work) -> Work:
+        """Return a kernel's Work with the phases in which the caller's tensors change their layout, where they do."""
+        each = as_fraction(self.context.runtime.conversion)
+        before, after = (cycles(kernel.entering, 1 / each), cycles(kernel.leaving, 1 / each)) if each else (0, 0)
+        if not before + after:
+            return work
+        ends = [Phase(label, n, ()) for label, n in (("layout of inputs", before), ("layout of results", after)) if n]
+        phases = (*ends[: before > 0], *work.phases, *ends[before > 0 :])
+        words = f"{kernel.entering + kernel.leaving:,} B of the caller change their layout in {before + after:,} cycles"
+        return replace(work, phases=phases, core_cycles=work.core_cycles + before + after, terms=(*work.terms, words))
 
     # --- multiply-accumulate operators ----------------------------------------------------------------
 
@@ -134,6 +144,9 @@ class NpuModel(CostModel[Npu], kind="npu"):
     # --- everything else ------------------------------------------------------------------------------
 
     def _vector_work(self, kernel: Kernel) -> Work:
+        if self._is_joined_in_place(kernel):
+            words = f"{len(kernel.inputs)} inputs lie where the result does, each in whole blocks of channels"
+            return Work((), 0, 0, 0, 0, 0, self.spec.command.value, 0, (words,), ())
         passed = stages(kernel, self.spec, self.context.cores, 0)
         vector = self.engine.vector_cycles(kernel, max((stage.cycles for stage in passed), default=0))
         reads = merged(by_memory(kernel.inputs), by_memory(kernel.weights))
@@ -160,6 +173,19 @@ class NpuModel(CostModel[Npu], kind="npu"):
             ),
             levers=("fusion with a neighbouring operator",),
         )
+
+    def _is_joined_in_place(self, kernel: Kernel) -> bool:
+        """Return whether the inputs of a concatenation are written where its result lies.
+
+        They come from the unit itself and fill whole blocks of channels, and either need no other scale (floats) or
+        are made for it alone, so that their makers can give them the scale of the result.
+        """
+        block, made = self.context.runtime.joined_channels, kernel.outputs[0].shape if kernel.outputs else ()
+        if not block or kernel.type != "CONCATENATION" or made[-1:] != (sum(o.shape[-1] for o in kernel.inputs),):
+            return False
+        if not all(o.private for o in (*kernel.inputs, *kernel.outputs)):
+            return False
+        return all(o.shape[-1] % block == 0 and (o.sole or "float" in kernel.dtype) for o in kernel.inputs)
 
     def _unhidden(self, amounts: Mapping[str, int], *, is_write: bool) -> dict[str, int]:
         """Return what nothing hides: the bytes that pass within a memory's latency, whatever the buffer holds.

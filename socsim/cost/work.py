@@ -26,6 +26,7 @@ class Operand:
         fused: whether only an operator folded into the kernel reads it, once, beside the results.
         shape: dimensions, channels last.
         reshaped: whether it is also seen with another number of channels, so that a plain layout is needed.
+        sole: whether nothing but this kernel reads it.
     """
 
     bytes: int
@@ -34,6 +35,7 @@ class Operand:
     fused: bool = False
     shape: tuple[int, ...] = ()
     reshaped: bool = False
+    sole: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,6 +91,8 @@ class Kernel:
         slack: cycles beside which the task before lets constants come; 0 where the unit has worked on none before, or
             stages none.
         staged: element operations among `vector_elements` for which a unit may have stages of their own.
+        entering: bytes of the network's inputs that it is the first to read, as the caller keeps them.
+        leaving: bytes of the network's results that it writes, as the caller keeps them.
         spare: bytes free in the on-chip memory of the unit's activations while the kernel runs, as far as its
             constants could use them.
     """
@@ -108,6 +112,8 @@ class Kernel:
     activation: str = "NONE"
     stripes: int = 1
     slack: int = 0
+    entering: int = 0
+    leaving: int = 0
     spare: int = 0
     staged: Staged = Staged()
 

@@ -42,6 +42,22 @@ def as_measured(workload: str, runtime: str, request: Request = AS_NAMED, precis
     return name, request
 
 
+def precision_as_measured(workload: str, runtime: str, precision: str) -> str:
+    """Return the types that a row of a table ran in: those that it names, where nothing says otherwise."""
+    return _types().get((workload, runtime, precision), precision)
+
+
+def left_to(runtime: str, version: str, precision: str) -> str | None:
+    """Return the software that ran a row of a table in place of the one that it names, or None: that one itself.
+
+    Args:
+        runtime: by its name in the table.
+        version: as the table gives it; software changes what it takes.
+        precision: types that the row ran in.
+    """
+    return _left().get((runtime, version, precision))
+
+
 def _read() -> Any:
     return json.loads((data_folder("workloads") / "measured.json").read_text(encoding="utf-8"))
 
@@ -59,6 +75,19 @@ def _stands_for() -> Mapping[tuple[str, str, str], str]:
 def _shapes() -> Mapping[tuple[str, str], tuple[int, ...]]:
     """Return the input shapes of what ran, where its description says another."""
     return MappingProxyType({(e["workload"], r): tuple(e["shape"]) for e in _read()["shapes"] for r in e["runtimes"]})
+
+
+@cache
+def _types() -> Mapping[tuple[str, str, str], str]:
+    """Return what ran, by network, runtime and the types that the table gives."""
+    entries = _read()["types"]
+    return MappingProxyType({(e["workload"], r, e["precision"]): e["computes"] for e in entries for r in e["runtimes"]})
+
+
+@cache
+def _left() -> Mapping[tuple[str, str, str], str]:
+    """Return who ran what a runtime does not take, by runtime, version and types."""
+    return MappingProxyType({(e["runtime"], e["version"], e["precision"]): e["ran"] for e in _read()["left"]})
 
 
 @cache
