@@ -36,6 +36,7 @@ if TYPE_CHECKING:
     )
     from socsim.execution import execute, numerics_profile, validate_numerics
     from socsim.inputs import load, platform
+    from socsim.measurements import calibrate, describe_host, measure, validate, validate_energy
     from socsim.measuring.campaign import Measured
     from socsim.numerics.profiles import Profile, Rounding
     from socsim.report.calibration import CalibrationResult
@@ -45,18 +46,13 @@ if TYPE_CHECKING:
     from socsim.session import (
         Run,
         analyze,
-        calibrate,
         compare,
-        describe_host,
         design_points,
-        measure,
         operators,
         peaks,
         platforms,
         run,
         strategies,
-        validate,
-        validate_energy,
         workloads,
     )
     from socsim.soc.platform import Platform
@@ -65,7 +61,7 @@ if TYPE_CHECKING:
 
 _HOMES = {
     "load": "inputs", "platform": "inputs", "run": "session", "compare": "session", "analyze": "session",
-    "calibrate": "session", "CalibrationResult": "report.calibration",
+    "calibrate": "measurements", "CalibrationResult": "report.calibration",
     "operators": "session", "design_points": "session", "peaks": "session", "platforms": "session",
     "workloads": "session", "strategies": "session", "Run": "session",
     "execute": "execution", "validate_numerics": "execution", "NumericsError": "errors",
@@ -74,11 +70,11 @@ _HOMES = {
     "SocsimError": "errors", "UsageError": "errors", "PlatformError": "errors", "WorkloadError": "errors",
     "MalformedModelError": "errors", "LimitExceededError": "errors", "UnsupportedOperatorError": "errors",
     "ScheduleError": "errors", "InfeasibleError": "errors", "SimulationError": "errors", "ResultError": "errors",
-    "MeasurementError": "errors", "validate": "session", "TimingValidation": "report.timing",
-    "validate_energy": "session", "EnergyValidation": "report.energy",
+    "MeasurementError": "errors", "validate": "measurements", "TimingValidation": "report.timing",
+    "validate_energy": "measurements", "EnergyValidation": "report.energy",
     "scenario": "applications", "scenarios": "applications", "simulate": "applications",
     "Scenario": "workload.scenario.scenario", "ScenarioError": "errors", "Simulation": "report.simulation",
-    "measure": "session", "Measured": "measuring.campaign", "describe_host": "session",
+    "measure": "measurements", "Measured": "measuring.campaign", "describe_host": "measurements",
 }  # fmt: skip
 
 __all__ = [

@@ -155,7 +155,9 @@ def _jobs(plan: Plan, costs: tuple[Cost, ...]) -> tuple[Job, ...]:
     for task, cost, kernels, border in zip(plan.tasks.tasks, costs, dispatched(plan), plan.borders, strict=True):
         runtime = plan.runtimes[task.unit]
         dispatch = runtime.per_operator.value * kernels + runtime.submit.value * border.is_submitted
-        sync = runtime.handover.value * border.is_handed_over + _wake_ps(plan.platform, task.unit, woken)
+        wake = 0 if task.unit in woken else hub_wake_ps(plan.platform, task.unit)
+        woken.add(task.unit)
+        sync = runtime.handover.value * border.is_handed_over + wake
         work = cost.work
         jobs.append(
             Job(
@@ -252,11 +254,8 @@ def _regions(plan: Plan, task: Task) -> dict[str, tuple[Region, ...]]:
     return {"read": places((*task.inputs, *task.weights)), "write": places(task.outputs)}
 
 
-def _wake_ps(platform: Platform, unit: str, woken: set[str]) -> int:
-    """Return the wake-up of a hub before its first task of an inference."""
+def hub_wake_ps(platform: Platform, unit: str) -> int:
+    """Return the wake-up of a hub before its first task of an inference; 0 for any other unit."""
     spec = platform.unit(unit)
-    if unit in woken or not isinstance(spec, SensingHub):
-        return 0
-    woken.add(unit)
-    states = platform.file.power_domains[spec.power].states
+    states = platform.file.power_domains[spec.power].states if isinstance(spec, SensingHub) else []
     return states[0].wake.value if states else 0

@@ -23,6 +23,7 @@ from socsim.placing import Chosen, Costing, choose, placement_problem
 from socsim.quantities import Bandwidth
 from socsim.recording import Conditions, Corrections, Plan, Result
 from socsim.schedule.borders import borders_in_order
+from socsim.schedule.partition.claims import Priority
 from socsim.schedule.partition.demands import check_pins, demanded, pinned_operators
 from socsim.schedule.partition.strategy import late, strategy_of
 from socsim.schedule.placement import Candidate, candidates, place
@@ -96,7 +97,7 @@ class Options:
     @property
     def is_weighed(self) -> bool:
         """Whether units are chosen otherwise than by their order alone."""
-        return self.strategy != "priority" or bool(self.pins)
+        return bool(self.pins) or not isinstance(strategy_of(self.strategy), Priority)
 
 
 def run_graph(graph: Graph, platform: Platform, options: Options) -> RunRecord:
@@ -195,6 +196,28 @@ def prepare_graph(graph: Graph, platform: Platform, options: Options) -> Prepare
     return corrected
 
 
+def prepare_as_placed(graph: Graph, platform: Platform, options: Options, home: Platform) -> Prepared:
+    """Return a run as it is placed and ordered on one platform, with its costs at other operating points of it.
+
+    Args:
+        graph: the network.
+        platform: at the operating points that costs are those of.
+        options: of the run.
+        home: the platform at the operating points that a strategy weighs.
+
+    Raises:
+        UsageError, UnsupportedOperatorError, InfeasibleError: as for a run.
+    """
+    decided = prepare_graph(graph, home, options)
+    if platform is home:
+        return decided
+    if not options.is_weighed:
+        return prepare_graph(graph, platform, options)
+    choice, plan = _choose(graph, platform, options), decided.plan
+    moved = _plan_of(platform, choice, plan.placed, plan.tasks, plan.borders)
+    return prepare(moved).corrected(decided.corrections)
+
+
 # --- strategies -----------------------------------------------------------------------------------------
 
 _TRIES = 4
@@ -228,7 +251,7 @@ def _weighed(graph: Graph, platform: Platform, options: Options, background: Map
 
 
 def _chosen(graph: Graph, platform: Platform, options: Options, deadline_ps: int | None = None) -> Chosen:
-    """Return what the options' strategy makes of a network, planned for a deadline."""
+    """Return what the options' strategy makes of a network, planned for a deadline; asked again, what it made then."""
     strategy, goal = demanded(options.strategy, options.objective, options.deadline)
     choice = _choose(graph, platform, options)
     own = ((choice.units[0].name, options.correction),) if options.correction is not None else ()
@@ -241,11 +264,16 @@ def _chosen(graph: Graph, platform: Platform, options: Options, deadline_ps: int
     wanted = pinned_operators(graph, options.pins)
     pins = {op: _find_unit(platform, unit, None) for op, unit in wanted.items()}
     key = (
-        "posed", Same(platform), choice.units, tuple(choice.cores.items()), choice.batch, choice.sparsity, corrections,
+        Same(platform), choice.units, tuple(choice.cores.items()), choice.batch, choice.sparsity, corrections,
         tuple(sorted(pins.items())),
     )  # fmt: skip
-    posed = choice.graph.memo.get(key, lambda: placement_problem(costing, pins))
-    return choose(costing, posed, strategy, replace(goal, deadline_ps=deadline_ps or goal.deadline_ps))
+    posed = choice.graph.memo.get(("posed", *key), lambda: placement_problem(costing, pins))
+    goal = replace(goal, deadline_ps=deadline_ps or goal.deadline_ps)
+    named = options.strategy if isinstance(options.strategy, str) else Same(strategy)
+    chosen: Chosen = choice.graph.memo.get(
+        ("chosen", *key, named, goal), lambda: choose(costing, posed, strategy, goal)
+    )
+    return chosen
 
 
 def _check_deadline(graph: Graph, options: Options, outcome: Outcome) -> None:
@@ -313,7 +341,7 @@ def _candidates(platform: Platform, options: Options) -> list[Candidate]:
     """
     first, runtime = preferred_runtime(platform, options)
     order = unit_order(platform, options)
-    others = _fallbacks(platform, runtime, order[1:]) if options.strategy == "priority" else {}
+    others = _fallbacks(platform, runtime, order[1:]) if strategy_of(options.strategy).in_order else {}
     return candidates(platform, order, {first: runtime} | others)
 
 

@@ -174,7 +174,7 @@ def choose(costing: Costing, posed: tuple[PlacementProblem, Groups], strategy: S
     tasks = build_tasks(costing.graph, placed, runtimes)
     rank = {g: position for position, g in enumerate(solution.order)}
     ordered = in_other_order(tasks, [rank[g] for g in groups.of])
-    if strategy.name == "priority":
+    if strategy.in_order:
         borders = borders_in_order(ordered, costing.batch)
     else:
         borders = borders_by_data(ordered, costing.batch, groups.of)

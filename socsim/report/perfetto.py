@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import lru_cache
+from heapq import heappop, heappush
 from itertools import count
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -134,12 +135,18 @@ def lanes(slices: Iterable[T], span: Callable[[T], tuple[int, int]]) -> list[lis
         span: returns start and end of one.
     """
     found: list[list[T]] = []
+    busy: list[tuple[int, int]] = []
+    free: list[int] = []
     for entry in sorted(slices, key=span):
-        free = next((lane for lane in found if span(lane[-1])[1] <= span(entry)[0]), None)
-        if free is None:
-            found.append([entry])
-        else:
-            free.append(entry)
+        start, end = span(entry)
+        while busy and busy[0][0] <= start:
+            heappush(free, heappop(busy)[1])
+        if not free:
+            heappush(free, len(found))
+            found.append([])
+        lane = heappop(free)  # the first that is free
+        found[lane].append(entry)
+        heappush(busy, (end, lane))
     return found
 
 

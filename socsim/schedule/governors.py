@@ -65,7 +65,8 @@ class Governor(ABC):
     takes: ClassVar[Literal["above", "below", "nearest"]] = "above"
     """The operating point for a frequency between two of them."""
     rests_at_once: ClassVar[bool] = False
-    """Whether its domain goes to its deepest resting state as soon as it can."""
+    """Whether a domain all of whose clocks have such a governor goes to its deepest resting state as soon as it can,
+    whatever else says how idle domains rest."""
 
     def __init_subclass__(cls, *, name: str, **kwargs: Any) -> None:
         super().__init_subclass__(**kwargs)

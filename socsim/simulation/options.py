@@ -102,4 +102,7 @@ def _quantity(kind: type[Any], name: str, given: object) -> Quantity:
         made: Quantity = kind(given)
     except (TypeError, ValueError) as error:
         raise UsageError(f"{name}: {error}") from None
+    if made.value < kind.least:
+        lowest = kind.of(kind.least)
+        raise UsageError(f"{name} {str(made)!r} is below {str(lowest)!r}; write a {kind.noun} such as {kind.example!r}")
     return made

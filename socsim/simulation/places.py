@@ -156,9 +156,14 @@ class Places:
         cost = step.by_unit.get(unit) or step.by_unit.get(self.platform.unit(unit).kind) or step
         return StageWay(
             step.name, home, unit, min(step.cores or 1, self.servers[home].server.cores),
-            cost.time.value if cost.time else None, cost.cycles, step.reads.value, step.writes.value,
-            step.accesses, self._streams,
+            cost.time.value if cost.time else None, None if step.fixed else self._fastest_hz(unit), cost.cycles,
+            step.reads.value, step.writes.value, step.accesses, self._streams,
         )  # fmt: skip
+
+    def _fastest_hz(self, unit: str) -> int:
+        """Return the fastest point of a unit's clock, whatever mode and governor leave of it."""
+        clock = self.platform.file.clocks.get(self.platform.unit(unit).clock)
+        return max(point.clock.value for point in clock.opps) if clock else self.platform.unit_hz(unit)
 
     # --- networks -------------------------------------------------------------------------------------
 
@@ -168,7 +173,7 @@ class Places:
         if step.strategy is not None:
             trial, reason = (
                 self._by_strategy(graph, step, step.strategy, units),
-                f"strategy {step.strategy} places it, at the operating points of the beginning",
+                f"strategy {step.strategy} places it, by what it costs at the fastest points that governors may take",
             )
         elif units:
             trial = self._first_that_runs(graph, step, units, server)
@@ -287,7 +292,7 @@ class Places:
             detail = "tile" if self.options.detail == "tile" else "transaction"
             tasks = prepare_graph(graph, self.platform, trial.options).plan.tasks.tasks
             places = tuple(dict.fromkeys(homes[task.unit] for task in tasks))
-            self._ways[key] = NetworkWay(graph, trial.options, cores, detail, step.repeat, places)
+            self._ways[key] = NetworkWay(graph, trial.options, self.platform, cores, detail, step.repeat, places)
         return self._ways[key]
 
     def _others(self, graph: Graph, step: NetworkStep, first: str) -> Iterator[NetworkWay]:

@@ -149,11 +149,9 @@ class Servers:
 
     def _policy(self, name: str, kind: str | None, spec: ServerFile | None) -> Policy:
         asked = next((self._policies[key] for key in filter(None, (name, kind, ALL)) if key in self._policies), None)
-        if asked is not None:
-            return make_policy(asked)
-        if spec is None or spec.policy is None:
-            return make_policy(_DEFAULT_POLICY)
-        return make_policy(spec.policy, quantum_ps=spec.quantum.value if spec.quantum else None)
+        policy = asked or (spec.policy if spec else None) or _DEFAULT_POLICY
+        quantum = spec.quantum if spec and POLICIES[policy].quantum_ps is not None else None
+        return make_policy(policy, quantum_ps=quantum.value if quantum else None)
 
     def _check_policies(self) -> None:
         known = {*self._known, *(unit.kind for unit in self._platform.units.values())}

@@ -8,14 +8,15 @@ from typing import TYPE_CHECKING, Protocol
 
 from socsim.cost.energy import EnergyModel
 from socsim.cost.work import Transfer, Work
+from socsim.costing import hub_wake_ps
 from socsim.engine.fabric import Fabric, Step
 from socsim.engine.fluid import alone_ps
 from socsim.engine.online.model import Piece, Program, Segment
 from socsim.memo import Same
-from socsim.pipeline import prepare_graph
+from socsim.pipeline import prepare_as_placed
 from socsim.quantities import PS_PER_S, ceil_div, cycles_to_ps
 from socsim.simulation.resuming import resume_ps
-from socsim.soc.schema import SensingHub, Sram, SystemCache
+from socsim.soc.schema import Sram, SystemCache
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -83,6 +84,7 @@ class NetworkWay:
     Args:
         graph: the network.
         options: of each inference's run; unit and calibration among them.
+        home: the platform at the operating points that decide where operators go.
         servers: by unit that may run some of its operators: the server, and its cores.
         detail: "transaction" or "tile".
         repeat: inferences of an activation.
@@ -91,6 +93,7 @@ class NetworkWay:
 
     graph: Graph
     options: Options
+    home: Platform
     servers: Mapping[str, tuple[str, int]]
     detail: str
     repeat: int
@@ -101,18 +104,13 @@ class NetworkWay:
         """The server of the unit that the network is sent to."""
         return self.servers[str(self.options.unit)][0]
 
-    def units(self, platform: Platform) -> tuple[str, ...]:
-        """Return the unit that the network is sent to, and those that its operators may fall back on.
-
-        What a strategy made of the network holds for the operating points that it weighed: none, so that its program
-        stays one.
-        """
-        first = str(self.options.unit)
-        return () if self.options.is_weighed else (first, *platform.unit(first).fallback)
+    def units(self, _platform: Platform) -> tuple[str, ...]:
+        """Return the units that run its operators."""
+        return tuple(unit for unit, (server, _) in self.servers.items() if server in self.places)
 
     def prepared(self, platform: Platform, batch: int) -> Prepared:
-        """Return plan and costs of an inference."""
-        return prepare_graph(self.graph, platform, replace(self.options, batch=batch))
+        """Return plan and costs of an inference; where operators go stays what it is at home."""
+        return prepare_as_placed(self.graph, platform, replace(self.options, batch=batch), self.home)
 
     def program(self, platform: Platform, batch: int) -> Program:
         """Return its segments: consecutive operators of one unit."""
@@ -145,7 +143,7 @@ def _segments(prepared: Prepared, servers: Mapping[str, tuple[str, int]], detail
 def _piece(prepared: Prepared, job: Job, woken: set[str]) -> Piece:
     """Return a job without a hub's wake-up, which is the business of whoever manages power."""
     task, cost = prepared.plan.tasks.tasks[job.key], prepared.costs[job.key]
-    waking = 0 if job.unit in woken else _hub_wake_ps(prepared.plan.platform, job.unit)
+    waking = 0 if job.unit in woken else hub_wake_ps(prepared.plan.platform, job.unit)
     woken.add(job.unit)
     return Piece(
         f"{task.root.index} {task.root.type}",
@@ -154,12 +152,6 @@ def _piece(prepared: Prepared, job: Job, woken: set[str]) -> Piece:
         cost.energy.total if cost.energy else 0,
         task.root.index,
     )
-
-
-def _hub_wake_ps(platform: Platform, unit: str) -> int:
-    spec = platform.unit(unit)
-    states = platform.file.power_domains[spec.power].states if isinstance(spec, SensingHub) else []
-    return states[0].wake.value if states else 0
 
 
 def _repeated(once: Sequence[Segment], times: int) -> Iterator[Segment]:
@@ -188,7 +180,8 @@ class StageWay:
         server: where it queues.
         unit: of the server.
         cores: at once.
-        time_ps: of computing, at any clock; None where cycles are given.
+        time_ps: of computing; None where cycles are given.
+        at_hz: clock that the time belongs to; None: any.
         cycles: of computing.
         read_bytes, write_bytes: from and to the memory that the unit keeps its activations in.
         accesses: to that memory, one after the other.
@@ -203,6 +196,7 @@ class StageWay:
     unit: str
     cores: int
     time_ps: int | None
+    at_hz: int | None
     cycles: int | None
     read_bytes: int
     write_bytes: int
@@ -227,7 +221,7 @@ class StageWay:
         """Return one segment of one piece; its parts for several activations follow one another."""
         fabric = Fabric(platform, {self.unit: self.cores})
         hz = platform.unit_hz(self.unit)
-        time = cycles_to_ps(self.cycles or 0, hz) if self.time_ps is None else self.time_ps
+        time = cycles_to_ps(self.cycles or 0, hz) if self.time_ps is None else self._scaled_ps(self.time_ps, hz)
         cycles = (time * hz + PS_PER_S // 2) // PS_PER_S if self.cycles is None else self.cycles
         memory = platform.unit(self.unit).activations[0]
         time += self.accesses * self._latency_ps(platform, memory)
@@ -239,6 +233,9 @@ class StageWay:
         spent = EnergyModel(platform).task(self.unit, "float32", work, moved).total
         piece = Piece(self.label, 0, (step,) * batch, spent * batch)
         return Program((Segment(self.server, self.cores, (piece,)),), fabric)
+
+    def _scaled_ps(self, time_ps: int, hz: int) -> int:
+        return time_ps if self.at_hz is None else ceil_div(time_ps * self.at_hz, hz)
 
     def _latency_ps(self, platform: Platform, memory: str) -> int:
         """Return the latency of a read: the memory's, or what bursts of the unit's streams under way take to be served.

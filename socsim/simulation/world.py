@@ -88,7 +88,7 @@ def prepare_world(scenario: Scenario, platform: Platform, options: SimulationOpt
     applications = tuple(
         _application(scenario, name, application, decisions, servers) for name, application in file.applications.items()
     )
-    seed = file.seed if options.seed is None else options.seed
+    seed = file.seed if options.seed is None else int(options.seed)
     streams, left_out = _streams(scenario, platform)
     world = World(
         applications=applications,

@@ -74,7 +74,8 @@ class PipelineArray(Model):
     layers: dict[str, Count] = {}
     """Operators that become several layers."""
     filled: Share = 1
-    """Share of slices and controllers that a compiler hands out in a network that stays on the chip as a whole."""
+    """Share of slices, controllers and buffer that a compiler hands out in a network that stays on the chip as a whole;
+    one that needs more of them runs in contexts."""
     context_filled: Share = 1
     """Share of slices, controllers and buffer that it hands out in each of several contexts."""
     switch: Time = Time.of(0)

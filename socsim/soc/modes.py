@@ -82,8 +82,12 @@ def _memory_changes(platform: Platform, mode: PowerMode) -> dict[str, Any]:
 
 
 def _take_away(tree: dict[str, Any], unit: str) -> None:
-    """Take a unit out of the plain values of a platform, wherever it is named."""
-    del tree["units"][unit]
+    """Take a unit out of the plain values of a platform, wherever it is named, and its domain where it was alone there.
+
+    A domain without units would count as the rest of the chip, which is on while anything works.
+    """
+    domain = tree["units"].pop(unit)["power"]
+    is_empty = all(other["power"] != domain for other in tree["units"].values())
     tree["preference"] = [name for name in tree["preference"] if name != unit] or list(tree["units"])
     for other in tree["units"].values():
         if "fallback" in other:
@@ -96,8 +100,10 @@ def _take_away(tree: dict[str, Any], unit: str) -> None:
         memory.get("allocates", {}).pop(unit, None)
     for mode in tree["modes"].values():
         mode.get("units", {}).pop(unit, None)
+    if is_empty:
+        del tree["power_domains"][domain]
+        tree.get("thermal", {}).get("heat", {}).pop(domain, None)
+    gone = [f"units.{unit}", *([f"power_domains.{domain}", f"thermal.heat.{domain}"] if is_empty else [])]
     for table in ("sources", "assumed"):
         kept = tree.get(table, {}).items()
-        tree[table] = {
-            path: text for path, text in kept if path != f"units.{unit}" and not path.startswith(f"units.{unit}.")
-        }
+        tree[table] = {path: text for path, text in kept if not any(f"{path}.".startswith(f"{g}.") for g in gone)}

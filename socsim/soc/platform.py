@@ -212,7 +212,7 @@ class Platform:
         if faults:
             raise UnknownNameError(f"platform {self.name!r}: " + " ".join(faults))
         merged = tuple(sorted((dict(self.opps) | dict(opps)).items()))
-        return self._at.get(merged, lambda: replace(self, opps=merged))
+        return self if merged == self.opps else self._at.get(merged, lambda: replace(self, opps=merged))
 
     @cached_property
     def _at(self) -> Memo:

@@ -188,7 +188,8 @@ class Runtime(Model):
     """Cache maintenance and interrupt when the data comes from another unit."""
     border: Literal["shared", "rewritten"] = "shared"
     """Whether other units read and write its activations where they lie, or each tensor that crosses its border is
-    written anew: into its own layout and type on the way in, into the network's on the way out."""
+    written anew: into its own layout and type on the way in, into the network's on the way out. The unit that reads it
+    pays, by the bytes that it moves; what the caller hands over crosses no border, see `conversion`."""
     conversion: Annotated[float, Field(ge=0)] = 0
     """Cycles of an NPU in which one byte of the network's inputs, or of its results, as the caller keeps them, changes
     its layout and type."""

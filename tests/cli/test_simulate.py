@@ -62,6 +62,12 @@ def test_policies_and_governors_are_named_by_server_and_clock(socsim):
         (["--duration", "5"], 2, 'duration: "5" has no unit; write a time such as "25 us"'),
         (["--duration", "0 s"], 2, "duration '0 s' is not above zero; write a time such as '10 s'"),
         (["--cap", "much"], 2, 'cap: "much" does not begin with a number; write a power such as "25 mW"'),
+        (["--cap", "-3W"], 2, "cap '-3 W' is below '0 W'; write a power such as '25 mW'"),
+        (
+            ["--ambient", "-300degC"],
+            2,
+            "ambient '-300 °C' is below '-273.15 °C'; write a temperature such as '25 degC'",
+        ),
         (["--mode", "15W"], 2, "platform 'rk3588' has no power mode '15W'. Its file lists none."),
         (["--detail", "burst"], 2, "detail is 'burst'; give one of transaction, tile"),
         (["--seed", "-1"], 2, "seed is -1; give a whole number from 0 up"),

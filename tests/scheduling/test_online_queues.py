@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from fractions import Fraction
 
 import pytest
@@ -10,7 +11,7 @@ from hypothesis import strategies as st
 from online_worlds import MS, US, app, mean_ps, server, stage, world
 
 from socsim.engine.online.engine import run
-from socsim.engine.online.model import Batching, Periodic, Poisson, Trace, Variation
+from socsim.engine.online.model import Admission, Batching, Periodic, Poisson, Program, Trace, Variation
 from socsim.testing.verify_world import verify_world
 
 EXPONENTIAL = Variation("exponential")
@@ -140,6 +141,21 @@ def test_round_robin_starves_nobody(services, quantum):
         rounds = -(-service // quantum)
         assert served.completed == 1
         assert served.latency.most_ps <= rounds * len(services) * quantum * US
+
+
+def test_who_is_left_of_a_batch_goes_on_where_fewer_take_other_segments():
+    """The first one's deadline passes while both wait; one alone takes one segment of 2 ms, two take two of 1 ms."""
+    one, (half,) = stage(2 * MS), stage(MS).segments
+    two = Program((half, replace(half, after=(0,))))
+    late = Admission(late="drop")
+    calls = app("calls", Trace((0, 3 * MS)), deadline_ps=8 * MS, admission=late, batching=Batching(2, 5 * MS))
+    programs = {"busy": stage(9 * MS), "calls": lambda _choice, batch, _points: one if batch == 1 else two}
+    made = world([calls, app("busy", Trace((0,)), priority=1)], programs, is_traced=True)
+    outcome = run(made)
+    fates = [(f.application, f.activation, f.fate, f.end_ps) for f in outcome.activations]
+    late, other = ("calls", 0, "dropped", 8 * MS), ("calls", 1, "completed", 11 * MS)
+    assert fates == [late, ("busy", 0, "completed", 9 * MS), other]
+    assert verify_world(outcome, made) == []
 
 
 def test_round_robin_serves_in_turns_of_its_quantum():

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 import subprocess
 import sys
 import tracemalloc
@@ -18,6 +19,7 @@ from small_world import PROPERTY, small_soc, with_twin
 from socsim.cost.work import Transfer
 from socsim.engine.fabric import Fabric, Step
 from socsim.engine.fluid import alone_ps
+from socsim.engine.online.batches import Batch
 from socsim.engine.online.engine import run
 from socsim.engine.online.model import (
     Admission,
@@ -33,6 +35,7 @@ from socsim.engine.online.model import (
     Triggered,
     Variation,
 )
+from socsim.engine.online.servers import ServerState
 from socsim.schedule.policies import POLICIES
 from socsim.testing.verify_world import verify_world
 
@@ -177,6 +180,43 @@ def test_an_interrupted_run_keeps_what_it_finished(fabric, data, times):
             assert ended[found.application, found.activation] == found.end_ps
 
 
+def busy_world():
+    calls = app("calls", Poisson(2 * MS), preemption="any", priority=1)
+    programs = {"calls": stage(MS), "long": stage(9 * MS, pieces=3)}
+    return world([calls, app("long", Periodic(12 * MS))], programs, [server(policy="priority")], S, is_traced=True)
+
+
+def interrupting(monkeypatch, owner, name, times):
+    """Let Ctrl-C come so often at the 20th call of a method, before it does anything."""
+    whole, calls = getattr(owner, name), []
+
+    def interrupted(*given):
+        calls.append(given)
+        for _ in range(times if len(calls) == 20 else 0):
+            signal.raise_signal(signal.SIGINT)
+        return whole(*given)
+
+    monkeypatch.setattr(owner, name, interrupted)
+
+
+@pytest.mark.parametrize("name", ["_start", "_release", "ended", "at_border", "push"])
+def test_ctrl_c_in_the_middle_of_a_moment_leaves_books_that_agree(monkeypatch, name):
+    interrupting(monkeypatch, ServerState, name, 1)
+    made = busy_world()
+    stopped = run(made)
+    assert stopped.is_interrupted
+    assert 0 < stopped.end_ps < S
+    assert verify_world(stopped, made) == []
+    assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
+
+
+def test_a_second_ctrl_c_is_not_put_off(monkeypatch):
+    interrupting(monkeypatch, ServerState, "_start", 2)
+    with pytest.raises(KeyboardInterrupt):
+        run(busy_world())
+    assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
+
+
 def without_chance(app, period):
     """Return an application with releases in step with others, and stages that always take as long."""
     steps = tuple(replace(step, variation=Variation()) for step in app.steps)
@@ -212,6 +252,25 @@ def test_an_hour_of_the_same_is_counted_in_no_time():
     assert outcome.events < 20_000
     part = replace(made, duration_ps=200 * S, seed=1)
     assert replace(run(part), events=0, skipped_ps=0) == replace(run(part, skips=False), events=0)
+
+
+def test_a_queue_that_grows_is_not_walked_in_every_period(monkeypatch):
+    """Four times as long a queue costs little more than four times as many looks at those who wait."""
+    looks = []
+    whole = Batch.state_key
+    monkeypatch.setattr(Batch, "state_key", lambda batch: looks.append(batch) or whole(batch))
+
+    def walked(duration_ps):
+        looks.clear()
+        late = app("late", Periodic(5 * MS), deadline_ps=10 * MS)
+        outcome = run(world([late], {"late": stage(9 * MS)}, duration_ps=duration_ps))
+        assert outcome.skipped_ps == 0
+        assert outcome.servers[0].longest_queue > duration_ps // (15 * MS)
+        return len(looks)
+
+    short, long = walked(5 * S), walked(20 * S)
+    assert 0 < short < 2_000
+    assert long < 6 * short
 
 
 SCRIPT = """

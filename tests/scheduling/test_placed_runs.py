@@ -114,6 +114,26 @@ def test_priority_without_pins_is_the_default_to_the_byte(soc):
     assert "placement" not in json.loads(runs[0])
 
 
+def test_a_strategy_as_an_object_decides_as_by_its_name(soc):
+    for name in ("priority", "heft"):
+        runs = [ss.run(chain(), soc, strategy=how).to_json() for how in (name, STRATEGIES[name](), f"{name}:")]
+        assert runs[0] == runs[1] == runs[2]
+
+
+def test_what_a_strategy_decided_is_not_decided_again(soc, monkeypatch):
+    asked = []
+    solve = STRATEGIES["heft"].solve
+    monkeypatch.setattr(STRATEGIES["heft"], "solve", lambda *given: asked.append(given) or solve(*given))
+    graph, options = chain(), Options(strategy="heft")
+    records = [run_graph(graph, soc, options) for _ in range(2)]
+    assert prepare_graph(graph, soc, options) is prepare_graph(graph, soc.at({}), options)
+    assert len(asked) == 1
+    assert records[0] == records[1]
+    run_graph(graph, soc, Options(strategy="heft", pins={0: "cpu"}))
+    run_graph(graph, soc, Options(strategy="heft", deadline="1 s"))
+    assert len(asked) == 3
+
+
 @pytest.mark.parametrize("model", ["mlperf_tiny_kws", "ssd_mobilenet_v1"])
 def test_the_priority_strategy_places_as_the_default_does(model):
     net, board = ss.load(model), ss.platform("imx8mp")

@@ -146,6 +146,19 @@ def test_a_unit_waits_for_its_domain_and_its_domain_rests_afterwards(soc):
     assert domain(outcome, "npu").wakes == 1
 
 
+@pytest.mark.parametrize("idle", [None, "timeout", "never"])
+def test_a_domain_of_clocks_that_race_to_idle_rests_at_once_whatever_others_do(soc, idle):
+    racing = PowerSettings(governors={"npu": "race_to_idle"}, idle=idle, has_heat=False)
+    outcome, control = worked(soc, racing)
+    at_once, _ = worked(soc, PowerSettings(idle="immediate", has_heat=False))
+    assert domain(outcome, "npu") == domain(at_once, "npu")
+    wake = soc.file.power_domains["npu"].states[0].wake.value
+    assert control.woken == [wake]
+    if idle == "never":
+        plain, _ = worked(soc, PowerSettings(idle=idle, has_heat=False))
+        assert dict(domain(plain, "npu").states) == {"on": 100 * MS}
+
+
 @pytest.mark.parametrize("idle", ["fitting", "immediate", "timeout", "never"])
 def test_the_books_add_up(soc, idle):
     outcome, control = worked(soc, PowerSettings(idle=idle, has_heat=False), period=20 * MS)

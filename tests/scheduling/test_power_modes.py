@@ -113,6 +113,18 @@ def test_a_unit_that_a_mode_switches_off_is_gone():
         run_graph(load_model("mobilenet_v2"), soc, Options(unit="npu"))
 
 
+@pytest.mark.parametrize(("name", "unit"), [("rk3588", "npu"), ("orin-agx", "gpu")])
+def test_a_unit_that_a_mode_switches_off_draws_nothing_any_more(name, unit):
+    board = load_platform(name)
+    domain = board.unit(unit).power
+    modes = {**board.document.value.get("modes", {}), "eco": {"title": "less", "units": {unit: 0}}}
+    soc = board.with_({"modes": modes}).in_mode("eco")
+    power = PlatformPower(soc, ["cpu_big" if name == "rk3588" else "cpu"], PowerSettings())
+    BenchControl(soc, power).finish(MS)
+    assert domain in board.file.power_domains
+    assert domain not in {row.name for row in power.outcome().domains}
+
+
 def test_variants_and_operating_points_keep_the_mode():
     soc = load_platform("orin-agx").in_mode("15W")
     assert soc.with_({"units.cpu.thread_sync": "1 us"}).power_mode.title == soc.power_mode.title

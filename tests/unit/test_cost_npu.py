@@ -224,7 +224,7 @@ def joined(soc, dtype, channels=(32, 64), block=32, is_shared=False):
     image = net.input(1, 8, 8, 8)
     parts = [net.conv(image, n) for n in channels]
     last = net.op("CONCATENATION", parts, (1, 8, 8, sum(channels)), axis=3)
-    results = [last, net.op("SOFTMAX", [parts[0]])] if is_shared else [last]
+    results = [net.conv(last, 8), *([net.op("SOFTMAX", [parts[0]])] if is_shared else [])]
     stack = altered("rknn", joined_channels=block)
     run = run_graph(net.graph(*results), soc, Options(unit="npu", runtime=stack))
     return next(o for o in run.operators if o.type == "CONCATENATION").compute_ps / PS_PER_CYCLE

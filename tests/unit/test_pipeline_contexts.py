@@ -12,7 +12,7 @@ from socsim.cost.arrays.pipeline_contexts import Chip, Demand, laid_out
 
 CHIP = Chip(
     slices=32, controllers=12, weights=1000, context_slices=24, context_controllers=8, context_weights=600,
-    whole_controllers=16, part=4, macs_per_s=10**9, switch_ps=10**6,
+    part=4, macs_per_s=10**9, switch_ps=10**6,
 )  # fmt: skip
 LAYERS = st.lists(
     st.builds(Demand, st.integers(0, 10**6), st.integers(0, 10**5), st.integers(1, 3), st.integers(0, 500)),
@@ -53,7 +53,7 @@ def test_every_layer_has_its_place_and_what_is_handed_out_was_there(layers):
 @given(LAYERS)
 def test_one_context_where_everything_fits(layers):
     fits = (
-        sum(layer.controllers for layer in layers) <= CHIP.whole_controllers
+        sum(layer.controllers for layer in layers) <= CHIP.controllers
         and sum(layer.weights for layer in layers) <= CHIP.weights
     )
     assert not fits or len(laid_out(layers, CHIP)) == 1
@@ -68,6 +68,6 @@ def test_cheap_changes_make_more_and_faster_contexts():
 
 @given(LAYERS)
 def test_more_controllers_never_slow_a_network_that_stays_whole(layers):
-    whole = replace(CHIP, whole_controllers=10**6, weights=10**9)
+    whole = replace(CHIP, controllers=150, weights=10**9)
     (fewer,), (more,) = laid_out(layers, whole), laid_out(layers, replace(whole, controllers=200))
     assert more.interval <= fewer.interval

@@ -127,6 +127,10 @@ def test_arrivals_are_read_from_a_file(tmp_path):
         ("when\n1 ms\n", "a.csv:1: no column `time`, found when; name one so"),
         ("time\n", "a.csv: no arrivals; write a line for each"),
         (
+            "time\n" + "1" * 140_000,
+            "a.csv: is no CSV file: field larger than field limit (131072); write a line for each time",
+        ),
+        (
             "time\n1 ms\nsoon\n0 ms\n",
             'a.csv:3: time: "soon" does not begin with a number; write a time such as "25 us"\n'
             'a.csv:4: time: "0 ms" comes before the one above; write times in order',

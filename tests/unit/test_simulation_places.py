@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import numpy as np
 import pytest
 
 import socsim as ss
 from socsim.errors import InfeasibleError, UsageError
 from socsim.pipeline import Options, calibrated, prepare_graph
 from socsim.quantities import ceil_div
+from socsim.schedule.policies import QUANTUM_PS
 from socsim.simulation.options import SimulationOptions
 from socsim.simulation.resuming import resume_ps
 from socsim.simulation.run import power_settings, used_units
@@ -106,9 +108,44 @@ def test_what_no_unit_can_run_says_why_for_each():
 
 def test_a_strategy_divides_a_network_among_units():
     made = decision("sustained", "rk3588", network("yolov8n", strategy="heft"))
-    assert made.reason == "strategy heft places it, at the operating points of the beginning"
-    assert len(made.ways[0].places) > 1
-    assert clocks_of(ss.platform("rk3588"), made.ways[0].units(ss.platform("rk3588"))) == ()
+    assert made.reason == "strategy heft places it, by what it costs at the fastest points that governors may take"
+    (way,), soc = made.ways, ss.platform("rk3588")
+    assert len(way.places) > 1
+    assert way.units(soc) == tuple(unit for unit in soc.units if unit in way.places)
+    assert {soc.unit(unit).clock for unit in way.places} <= {*clocks_of(soc, way.units(soc)), None}
+
+
+@pytest.mark.parametrize("strategy", ["heft", "pipelined"])
+def test_what_a_strategy_placed_stays_there_and_takes_longer_at_slower_points(strategy):
+    soc = ss.platform("rk3588")
+    made = prepare_world(
+        scenario("sustained", network("yolov8n", strategy=strategy)), soc, SimulationOptions.of(calibration="none")
+    )
+    (way,) = made.decisions["app", 0].ways
+    slowest = {name: min(clock.opps, key=lambda p: p.clock.value).name for name, clock in soc.file.clocks.items()}
+    fast, slow = way.prepared(soc, 1), way.prepared(soc.at(slowest), 1)
+    assert slow.plan.placed == fast.plan.placed
+    assert slow.plan.tasks is fast.plan.tasks
+    programs = [way.program(platform, 1) for platform in (soc, soc.at(slowest))]
+    fast_servers, slow_servers = ([s.server for s in program.segments] for program in programs)
+    assert slow_servers == fast_servers
+    assert length_ps(programs[1]) > 1.5 * length_ps(programs[0])
+    assert energy_pj(programs[1]) < energy_pj(programs[0])
+
+
+def test_a_governor_slows_down_what_a_strategy_placed_as_much_as_anything_else():
+    steps = [network(unit="cpu"), network(unit="cpu", strategy="single")]
+    for governor in ("performance", "powersave"):
+        plain, placed = (
+            ss.simulate(scenario("sustained", step), "rk3588", governor=governor).record.applications[0].latency
+            for step in steps
+        )
+        assert plain == placed
+
+
+def test_a_seed_of_numpy_is_a_seed():
+    made = scenario("sustained", {"name": "s", "kind": "stage", "time": "1 ms"})
+    assert ss.simulate(made, "rk3588", seed=np.int64(4)).to_json() == ss.simulate(made, "rk3588", seed=4).to_json()
 
 
 def test_operators_that_fall_back_are_named_with_the_reason():
@@ -154,6 +191,8 @@ def test_settings_of_a_kind_hold_for_its_units_and_options_go_before_them():
     assert found["npu"] == ("edf", 0)
     own = prepared(scenario("sustained", network(), servers=servers)).servers["cpu_big"].server
     assert (own.policy.name, own.policy.quantum_ps, own.switch_ps) == ("round_robin", 2 * MS, 5 * 10**6)
+    again = prepared(scenario("sustained", network(), servers=servers), policy={"*": "round_robin"}).servers
+    assert [again[unit].server.policy.quantum_ps for unit in ("cpu_big", "npu")] == [2 * MS, QUANTUM_PS]
 
 
 def test_a_server_limits_where_steps_are_interrupted():
@@ -225,12 +264,24 @@ def test_a_program_follows_its_own_clocks_alone_and_is_one_object():
     assert length_ps(programs.program("app", 0, 0, 1, {"npu": "500MHz"})) > length_ps(fast)
 
 
-def test_cycles_of_a_stage_take_longer_at_a_lower_clock_and_times_do_not():
-    for cost, factor in (({"cycles": 2_400_000}, 2), ({"time": "1 ms"}, 1)):
-        step = {"name": "work", "kind": "stage", "unit": "cpu", **cost}
-        programs = prepared(scenario("sustained", step)).programs
-        fast, slow = (programs.service_ps("app", 0, 0, 1, {"cpu_big": point}) for point in ("2400MHz", "1200MHz"))
-        assert (fast, slow) == (MS, factor * MS)
+@pytest.mark.parametrize(
+    ("cost", "factor"), [({"cycles": 2_400_000}, 2), ({"time": "1 ms"}, 2), ({"time": "1 ms", "fixed": True}, 1)]
+)
+def test_work_of_a_stage_takes_longer_at_a_lower_clock_and_a_wait_does_not(cost, factor):
+    step = {"name": "work", "kind": "stage", "unit": "cpu", **cost}
+    programs = prepared(scenario("sustained", step)).programs
+    fast, slow = (programs.service_ps("app", 0, 0, 1, {"cpu_big": point}) for point in ("2400MHz", "1200MHz"))
+    assert (fast, slow) == (MS, factor * MS)
+
+
+def test_the_time_of_a_stage_is_that_of_the_fastest_point_also_where_a_mode_allows_less():
+    made = scenario("sustained", {"name": "work", "kind": "stage", "unit": "cpu", "time": "1 ms"})
+    record = ss.simulate(made, "orin-agx", mode="15W").record
+    taken_hz, fastest_hz = (
+        soc.unit_hz("cpu") for soc in (ss.platform("orin-agx").in_mode("15W"), ss.platform("orin-agx"))
+    )
+    assert taken_hz < fastest_hz
+    assert record.steps[0].alone_ps == ceil_div(MS * fastest_hz, taken_hz)
 
 
 def test_a_stage_may_cost_something_else_on_another_unit():

@@ -7,7 +7,7 @@ from dataclasses import replace
 from report_simulations import HOSTILE, MS, hostile_simulation, simulation
 from trace_checks import assert_in_order_and_nested, packets_of, track_paths
 
-from socsim.report.perfetto import read_slices
+from socsim.report.perfetto import lanes, read_slices
 from socsim.report.simulation import Simulation
 from socsim.report.simulation_trace import trace_bytes
 
@@ -101,3 +101,16 @@ def test_hostile_names_are_cleaned(tmp_path):
     clean = HOSTILE.replace("\x1b", "\ufffd").replace("\u202e", "\ufffd").replace("\n", "\ufffd")
     assert {s.values["application"] for s in found if "application" in s.values} == {clean}
     assert not any(set("\x1b\u202e") & set("".join(s.path) + s.name) for s in found)
+
+
+def test_lanes_are_as_few_as_hold_what_overlaps_and_the_first_free_one_is_taken():
+    spans = [(0, 4), (1, 2), (2, 3), (2, 2), (3, 6), (4, 5), (4, 9)]
+    assert lanes(spans, lambda span: span) == [[(0, 4), (4, 5)], [(1, 2), (2, 2), (2, 3), (3, 6)], [(4, 9)]]
+    assert lanes([], lambda span: span) == []
+
+
+def test_a_queue_of_thousands_is_laid_out_in_lanes_without_trying_all_of_them():
+    asked = []
+    spans = [(i, 10_000 + i) for i in range(3_000)]
+    assert len(lanes(spans, lambda span: asked.append(span) or span)) == 3_000
+    assert len(asked) < 4 * len(spans)

@@ -170,13 +170,10 @@ class ApplicationState:
         self._inside -= 1
         batch.members.remove(member)
         self._lose(member, "dropped")
-        if batch.members and batch.resize():
-            return
-        for other in batch.members:
-            self._inside -= 1
-            self._lose(other, "dropped")
-        batch.members.clear()
-        self._forget(batch)
+        if not batch.members:
+            self._forget(batch)
+        elif not batch.resize():
+            batch.begin_anew()
 
     def _forget(self, batch: Batch) -> None:
         batch.withdraw()

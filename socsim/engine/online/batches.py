@@ -274,6 +274,13 @@ class Batch:
                 turn.server.forget(turn)
         self.steps.clear()
 
+    def begin_anew(self) -> None:
+        """Queue for other segments than before, since fewer go on together; it has not begun."""
+        self.withdraw()
+        self.unfinished = len(self.state.app.steps)
+        self._waits = [len(step.after) for step in self.state.app.steps]
+        self.submit()
+
 
 def _are_alike(one: Ready, other: Ready) -> bool:
     """Whether two programs have the same segments on the same servers, after one another alike."""

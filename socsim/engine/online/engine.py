@@ -16,6 +16,7 @@ from socsim.engine.online.activations import ApplicationState
 from socsim.engine.online.agenda import Agenda
 from socsim.engine.online.checks import check_world, expectations
 from socsim.engine.online.findings import Load, findings
+from socsim.engine.online.interrupts import Interrupts
 from socsim.engine.online.library import Library
 from socsim.engine.online.model import Followed, ServedSlice, Triggered, WorldOutcome
 from socsim.engine.online.servers import ServerState, UnitState
@@ -35,8 +36,8 @@ if TYPE_CHECKING:
 def run(world: World, power: PowerManager | None = None, *, skips: bool = True) -> WorldOutcome:
     """Simulate a world until its duration is over and everything that has begun until then has ended.
 
-    Activations that have not begun when the duration is over count as unfinished. KeyboardInterrupt ends the
-    simulation early; what was finished until then is in the outcome.
+    Activations that have not begun when the duration is over count as unfinished. Ctrl-C ends the simulation early,
+    between two moments; what was finished until then is in the outcome. A second one raises KeyboardInterrupt.
 
     Args:
         world: applications, servers, programs.
@@ -131,12 +132,14 @@ class _Engine:
 
     def run(self) -> WorldOutcome:
         self._begin()
-        is_interrupted = False
-        try:
-            self._loop()
-        except KeyboardInterrupt:
-            is_interrupted = True
-        return self._outcome(is_interrupted=is_interrupted)
+        with Interrupts() as interrupts:
+            try:
+                self._loop(interrupts)
+            except KeyboardInterrupt:
+                if interrupts.came:  # the second one: nobody waits for books any more
+                    raise
+                interrupts.came = True
+            return self._outcome(is_interrupted=interrupts.came)
 
     def _begin(self) -> None:
         if self.power is not None:
@@ -161,11 +164,11 @@ class _Engine:
             own = self.sharing.own(demand, f"background {number}", fabric, self.library.capacities(fabric))
             self.sharing.stream(f"background {unit}", own)
 
-    def _loop(self) -> None:
+    def _loop(self, interrupts: Interrupts) -> None:
         agenda, dirty, sharing, changed = self.agenda, self.dirty, self.sharing, self.changed
         steady = self.steady
         self._settle_instant()
-        while not (self._is_closed and self._is_idle()):
+        while not (interrupts.came or (self._is_closed and self._is_idle())):
             due = agenda.next_ps
             if due is None:
                 self._explain_deadlock()

@@ -58,6 +58,7 @@ class _Mark:
     """A moment that later ones are compared with, and the books as they were."""
 
     time_ps: int
+    counts: tuple[int, ...]
     key: Hashable
     draws: int
     ends: tuple[int | None, ...]
@@ -106,7 +107,7 @@ class Steady:
         mark = self._mark
         if mark is not None and mark.draws == self._draws():
             parts.settle()
-            if mark.key == self._key() and self._ends_agree(mark):
+            if mark.counts == self._counts() and mark.key == self._key() and self._ends_agree(mark):
                 self._skip(mark)
             elif self._steps < self._allowed:
                 self._steps += 1
@@ -158,6 +159,7 @@ class Steady:
             parts.power.mark()
         self._mark = _Mark(
             time_ps=parts.agenda.now,
+            counts=self._counts(),
             key=key,
             draws=self._draws(),
             ends=tuple(state.last_end_ps for state in parts.applications),
@@ -169,6 +171,11 @@ class Steady:
             streamed=parts.sharing.streamed(),
             book=parts.book.copy(),
         )
+
+    def _counts(self) -> tuple[int, ...]:
+        """Return how many batches and turns there are: where that differs the key does, at no walk through a queue."""
+        batches = [len(held) for state in self._parts.applications for held in (state.going, state.pending)]
+        return (*batches, *(number for s in self._parts.servers for number in (len(s.running), s.waiting)))
 
     def _key(self) -> Hashable:
         """Return what decides how everything goes on, with times as distances from now."""

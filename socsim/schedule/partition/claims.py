@@ -20,6 +20,7 @@ class Priority(Strategy, name="priority"):
     """Each operator to the first unit that has a kernel for it; the run follows the network's order."""
 
     weighs = False
+    in_order = True
 
     def solve(self, problem: PlacementProblem, _goal: Goal) -> Solution:
         """Return the first allowed unit of each group."""

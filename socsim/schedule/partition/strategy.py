@@ -71,6 +71,9 @@ class Strategy(ABC):
     """Goals that it can aim at; the first is what it aims at when nobody says."""
     weighs: ClassVar[bool] = True
     """Whether costs decide, and not the order of units alone."""
+    in_order: ClassVar[bool] = False
+    """Whether the network is interpreted in its own order, as by one runtime with fallbacks: that stack says what
+    drives the other units, and each change of unit is a submission."""
     by_kind: ClassVar[tuple[str, ...]] = ()
     """Kinds of units in the order in which it prefers them; empty: the platform's own preference."""
 

@@ -23,7 +23,13 @@ def read_arrivals(path: Path) -> tuple[int, ...]:
     Raises:
         ScenarioError: unreadable, without the column, or with values that are no times in order; all listed.
     """
-    rows = csv.DictReader(io.StringIO(_text(path)))
+    try:
+        return _arrivals(path, csv.DictReader(io.StringIO(_text(path))))
+    except csv.Error as error:
+        raise ScenarioError(f"{path}: is no CSV file: {error}; write a line for each time") from None
+
+
+def _arrivals(path: Path, rows: csv.DictReader[str]) -> tuple[int, ...]:
     if "time" not in (rows.fieldnames or ()):
         found = ", ".join(rows.fieldnames or ()) or "nothing"
         raise ScenarioError(f"{path}:1: no column `time`, found {found[:80]}; name one so")

@@ -141,8 +141,11 @@ class StageStep(PlacedStep):
 
     kind: Literal["stage"]
     time: Duration | None = None
-    """Of computing on one unit at any clock; or `cycles` of its cores, which take longer at a lower clock."""
+    """Of computing on one unit at the fastest operating point of its clock; a slower one takes longer. Or `cycles`."""
     cycles: Count | None = None
+    """Of the unit's clock."""
+    fixed: bool = False
+    """`time` is the same at any clock: a wait for a device, a block with a clock of its own."""
     by_unit: dict[Word, StageCost] = {}
     """The same for a kind of unit, or a unit, that differs."""
     reads: Size = Size.of(0)

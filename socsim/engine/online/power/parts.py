@@ -28,7 +28,8 @@ class PlatformParts:
         platform: whose parts they are.
         units: that are used.
         drives: clocks of units, by name.
-        policy: how idle domains take to their states; None: as the platform says.
+        policy: how idle domains take to their states; None: as the platform says. Governors that rest at once have
+            their domains take to them at once.
         tally: books.
     """
 
@@ -68,7 +69,9 @@ class PlatformParts:
         if not self._is_needed(name):
             least = min(states, key=lambda s: s.nw, default=RestingState("off", 0))
             return RestingPart((DOMAIN, name), 0, [RestingState(least.name, least.nw)], "immediate", self._tally)
-        policy = policy or spec.idle
+        governors = [self._drives[clock].governor for clock in self._clocks_of[name]]
+        races = bool(governors) and all(governor.rests_at_once for governor in governors)
+        policy = "immediate" if races else policy or spec.idle
         if any(isinstance(u, SensingHub) and u.power == name for u in self._platform.units.values()):
             states, policy = states[:1], "immediate"
         return RestingPart((DOMAIN, name), self._on_nw(name), states, policy, self._tally)
