@@ -149,11 +149,10 @@ class PipelineEngine(ArrayEngine[PipelineArray], kind="pipeline"):
         return Chip(
             slices=int(array.slices * whole),
             controllers=int(controllers * whole),
-            weights=room,
+            weights=int(room * whole),
             context_slices=int(array.slices * several),
             context_controllers=int(controllers * several),
             context_weights=int(room * several),
-            whole_controllers=controllers,
             part=array.slices_per_controller or array.slices,
             macs_per_s=max(1, self.context.hz) * array.macs_per_slice,
             switch_ps=array.switch.value,

@@ -46,7 +46,6 @@ class Chip:
     Args:
         slices, controllers, weights: of a network that stays as a whole (weights in bytes).
         context_slices, context_controllers, context_weights: of each of several contexts.
-        whole_controllers: layers up to which a network can stay as a whole.
         part: slices of one part of a layer at most.
         macs_per_s: multiply-accumulates a second of one slice.
         switch_ps: time to change to another context, beside loading its weights.
@@ -58,7 +57,6 @@ class Chip:
     context_slices: int
     context_controllers: int
     context_weights: int
-    whole_controllers: int
     part: int
     macs_per_s: int
     switch_ps: int
@@ -90,7 +88,7 @@ def laid_out(layers: tuple[Demand, ...], chip: Chip) -> tuple[Layout, ...]:
         layers: in order.
         chip: what there is to hand out.
     """
-    if _controllers(layers) <= chip.whole_controllers and _weights(layers) <= chip.weights:
+    if _controllers(layers) <= chip.controllers and _weights(layers) <= chip.weights:
         return (_dealt(layers, chip.slices, chip.controllers, chip.part),)
     found = []
     for finer in range(1, _FINER + 1):

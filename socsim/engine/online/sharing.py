@@ -7,12 +7,13 @@ segment has ports, and windows of accesses under way, of its own: its resources 
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from operator import attrgetter
 from typing import TYPE_CHECKING, Protocol
 
 from socsim.engine.loading import Loading
 from socsim.engine.online.courses import is_port
 from socsim.errors import DeadlockError
-from socsim.quantities import PS_PER_S, ceil_div
+from socsim.quantities import PS_PER_S
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -67,6 +68,9 @@ class _Activity:
     rate: int = 0
 
 
+_by_number = attrgetter("own.number")
+
+
 class Sharing:
     """Activities that move bytes at once.
 
@@ -81,7 +85,9 @@ class Sharing:
         self._active: dict[Mover, _Activity] = {}
         self._streams: list[tuple[str, _Activity]] = []
         self._owns: dict[tuple[int, str], Own] = {}
-        self._rates: dict[tuple[int, ...], list[int]] = {}
+        self._rates: dict[tuple[int, ...], tuple[list[int], tuple[str, ...]]] = {}
+        self._moving: list[_Activity] = []
+        self._touched: tuple[str, ...] = ()
         self._settled_at = 0
         self._version = 0
         self._made = 0
@@ -173,24 +179,27 @@ class Sharing:
         """Grant rates to those that move bytes now, and plan for the first one to finish."""
         self.is_stale = False
         self._version += 1
-        everyone = [*self._active.values(), *(stream for _, stream in self._streams)]
-        if not everyone:
-            return
-        everyone.sort(key=lambda activity: activity.own.number)
-        for activity, rate in zip(everyone, self._granted(everyone), strict=True):
+        self._moving = everyone = [*self._active.values(), *[stream for _, stream in self._streams]]
+        everyone.sort(key=_by_number)
+        rates, self._touched = self._granted(everyone)
+        for activity, rate in zip(everyone, rates, strict=True):
             activity.rate = rate
         if self._active:
-            self._check_starvation()
-            wait = min(max(0, ceil_div(a.remaining, a.rate)) for a in self._active.values())
-            self._agenda.plan(self._agenda.now + wait, self._finish, self._version)
+            if max(rates) <= 1:
+                self._check_starvation()
+            wait = min([-(-a.remaining // a.rate) for a in self._active.values()])
+            self._agenda.plan(self._agenda.now + max(0, wait), self._finish, self._version)
 
-    def _granted(self, everyone: list[_Activity]) -> list[int]:
+    def _granted(self, everyone: list[_Activity]) -> tuple[list[int], tuple[str, ...]]:
+        """Return what each may move, and the links and memories that they cross."""
         key = tuple([activity.own.number for activity in everyone])
         found = self._rates.get(key)
         if found is None:
             if len(self._rates) >= _MOST_KEPT:
                 self._rates.clear()
-            found = self._rates[key] = _rates([activity.own for activity in everyone])
+            owns = [activity.own for activity in everyone]
+            touched = tuple(dict.fromkeys(name for own in owns for name in own.shared))
+            found = self._rates[key] = _rates(owns), touched
         return found
 
     def _settle(self) -> None:
@@ -199,11 +208,9 @@ class Sharing:
         if not elapsed:
             return
         self._settled_at = self._agenda.now
-        touched: dict[str, None] = {}
-        for activity in (*self._active.values(), *(stream for _, stream in self._streams)):
+        for activity in self._moving:
             activity.remaining -= activity.rate * elapsed
-            touched.update(dict.fromkeys(activity.own.shared))
-        for name in touched:
+        for name in self._touched:
             self._book.busy(name, elapsed)
 
     def _finish(self, version: int) -> None:
@@ -220,7 +227,7 @@ class Sharing:
     def _check_starvation(self) -> None:
         """Refuse to wait for years: everyone is down to the one byte a second that is always granted."""
         active = list(self._active.values())
-        if any(a.rate > 1 or a.remaining <= PS_PER_S or a.own.demand.cap_bytes_per_s == 1 for a in active):
+        if any(a.remaining <= PS_PER_S or a.own.demand.cap_bytes_per_s == 1 for a in active):
             return
         starving = ", ".join(sorted({a.own.original.initiator for a in active}))
         feeding = ", ".join(sorted({name for name, _ in self._streams})) or "nobody"

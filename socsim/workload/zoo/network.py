@@ -28,7 +28,8 @@ class Variant:
         shape: of the first input; images are [batch, channels, rows, columns].
         width: factor of the channels; 1 where the network has no such factor.
         classes: outputs of the last layer.
-        decoded: whether a detector ends with boxes and scores, or with what its last layers say of each level.
+        decoded: whether a detector ends with boxes and scores, or with what its last layers say of each level; a
+            network that labels pixels with labels, or with scores at its own resolution.
     """
 
     shape: tuple[int, ...] = IMAGE

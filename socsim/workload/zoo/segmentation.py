@@ -70,7 +70,8 @@ def _deeplab(net: Layers, variant: Variant) -> Tensor:
     x = net.concat(x, fine)
     for _ in range(2):
         x = net.conv(x, 256, 3, act="RELU")
-    return _labels(net, net.conv(x, variant.classes, norm=False), image)
+    scores = net.conv(x, variant.classes, norm=False)
+    return _labels(net, scores, image) if variant.decoded else scores
 
 
 # --- FCN on ResNet-50 ---------------------------------------------------------------------------------
@@ -179,6 +180,7 @@ NETWORKS = (
     Network(
         "deeplabv3plus_mobilenet", "deeplabv3plus", "DeepLabV3+ on MobileNetV2, output stride 16", _deeplab,
         "jfzhang95/pytorch-deeplab-xception modeling", (1, 3, 513, 513), _VOC, ("deeplabv3_plus_mobilenet",),
+        decodes=True,
     ),
     Network(
         "fcn_resnet50", "fcn", "FCN on ResNet-50 with dilation", _fcn,
