@@ -100,7 +100,9 @@ def test_bytes_that_change_units_pass_through_memory(soc):
     x = net.op("SIN", [net.conv(net.input(1, 8, 8, 8), 8)])  # SIN: no NPU kernel
     rows = run_graph(net.graph(net.conv(x, 8)), soc, Options()).operators
     assert [row.unit for row in rows] == ["npu", "cpu", "npu"]
-    assert [(row.read_bytes, row.write_bytes) for row in rows] == [(512 + 64, 512), (512, 512), (512 + 64, 512)]
+    moved = [(row.read_bytes, row.write_bytes) for row in rows]
+    own, anew = [(512 + 64, 512), (512, 512), (512 + 64, 512)], [0, 512, 512]  # rknn has a layout of its own
+    assert moved == [(read + more, written + more) for (read, written), more in zip(own, anew, strict=True)]
 
 
 def test_what_a_cluster_keeps_stays_in_its_cache(soc):

@@ -101,7 +101,7 @@ def test_the_list_names_families_and_sources(socsim):
     assert rows["resnet50"]["kind"] == "drawn"
     assert rows["resnet50"]["source"] == "pytorch/vision torchvision/models/resnet.py"
     assert rows["ncnn/resnet50"]["kind"] == "file, BSD-3-Clause"
-    assert set(rows) == set(ss.workloads())
+    assert set(rows) == {*ss.workloads(), *ss.scenarios()}
 
 
 def test_show_draws_the_form_that_is_asked_for(socsim):
