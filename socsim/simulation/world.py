@@ -19,6 +19,7 @@ from socsim.engine.online.model import (
     Variation,
     World,
 )
+from socsim.errors import InfeasibleError, SocsimError, join_faults
 from socsim.quantities import format_time
 from socsim.simulation.places import Decision, Places
 from socsim.simulation.servers import Servers, least_preemption, units_called
@@ -46,6 +47,7 @@ if TYPE_CHECKING:
         ApplicationFile,
         PlacedStep,
         Preemption,
+        ScenarioFile,
         TimeVariation,
     )
 
@@ -74,16 +76,12 @@ def prepare_world(scenario: Scenario, platform: Platform, options: SimulationOpt
 
     Raises:
         UsageError, WorkloadError: networks, policies or units that do not exist.
-        InfeasibleError: a step that no unit can do.
+        InfeasibleError: steps that no unit can do. Faults of several steps are listed together.
     """
     file = scenario.file
     servers = Servers(file, platform, options.policy)
     places = Places(scenario, platform, servers, options)
-    decisions = {
-        (name, position): places.decide(application.class_, step)
-        for name, application in file.applications.items()
-        for position, step in enumerate(application.steps)
-    }
+    decisions = _decided(file, places)
     programs = WayPrograms(platform, {key: decision.ways for key, decision in decisions.items()})
     applications = tuple(
         _application(scenario, name, application, decisions, servers) for name, application in file.applications.items()
@@ -101,6 +99,26 @@ def prepare_world(scenario: Scenario, platform: Platform, options: SimulationOpt
         is_traced=options.is_traced,
     )
     return Prepared(world, decisions, programs, servers, (*servers.notes, *left_out))
+
+
+def _decided(file: ScenarioFile, places: Places) -> dict[tuple[str, int], Decision]:
+    """Return where each step goes; what is wrong with several is said at once, wrong input before what does not fit."""
+    decisions: dict[tuple[str, int], Decision] = {}
+    faults: list[tuple[str, SocsimError]] = []
+    for name, application in file.applications.items():
+        for position, step in enumerate(application.steps):
+            try:
+                decisions[name, position] = places.decide(application.class_, step)
+            except SocsimError as error:
+                faults.append((f"applications.{name}.{step.name}", error))
+    errors = [error for _, error in faults]
+    if len(errors) == 1:
+        raise errors[0]
+    if errors:
+        first = next((error for error in errors if not isinstance(error, InfeasibleError)), errors[0])
+        message = join_faults(f"scenario {file.name}", [f"{where}: {error}" for where, error in faults])
+        raise type(first)(message, *first.args[1:])
+    return decisions
 
 
 def _shared(platform: Platform) -> dict[str, int]:

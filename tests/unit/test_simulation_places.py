@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 import socsim as ss
-from socsim.errors import InfeasibleError, UsageError
+from socsim.errors import InfeasibleError, UsageError, WorkloadError
 from socsim.pipeline import Options, calibrated, prepare_graph
 from socsim.quantities import ceil_div
 from socsim.schedule.policies import QUANTUM_PS
@@ -104,6 +104,18 @@ def test_what_no_unit_can_run_says_why_for_each():
     assert caught.value.report.gap == 1
     assert "no unit of stm32g0b1 can run it" in str(caught.value)
     assert "  - cpu: " in str(caught.value)
+
+
+def test_faults_of_several_steps_are_said_at_once_and_wrong_names_come_first():
+    steps = [network("resnet50"), network("resnet5") | {"name": "second"}, network("mobilnet") | {"name": "third"}]
+    with pytest.raises(WorkloadError) as caught:
+        decision("sustained", "stm32g0b1", *steps)
+    text = str(caught.value)
+    assert text.startswith("scenario one: 3 faults\n  - applications.app.infer: resnet50: no unit of stm32g0b1 can run")
+    assert "applications.app.second: 'resnet5' is neither a file nor a network" in text
+    assert "applications.app.third: 'mobilnet' is neither a file nor a network" in text
+    with pytest.raises(InfeasibleError, match="scenario one: 2 faults"):
+        decision("sustained", "stm32g0b1", network("resnet50"), network("vgg16") | {"name": "second"})
 
 
 def test_a_strategy_divides_a_network_among_units():
