@@ -22,6 +22,8 @@ Name = Annotated[str, Field(pattern=r"^[A-Za-z][A-Za-z0-9_-]{0,47}$", examples=[
 ModelName = Annotated[str, Field(pattern=r"\S", examples=["mobilenet_v2"])]
 Word = Annotated[str, Field(pattern=r"^\S(.*\S)?$", examples=["npu"])]
 Factor = Annotated[int, Field(ge=1, le=100_000)]
+Repeats = Annotated[int, Field(ge=1, le=4096)]
+"""Every operator of every inference of an activation is timed, so that more would take minutes."""
 Chance = Annotated[float, Field(gt=0, le=1)]
 Spread = Annotated[float, Field(ge=0, lt=1)]
 _NOTHING = Time.of(0)
@@ -125,7 +127,7 @@ class NetworkStep(PlacedStep):
     others: list[Word] = []
     """Further units that take an activation when the first is busy, as `pick` says."""
     pick: Literal["first_free", "earliest_finish"] = "first_free"
-    repeat: Factor = 1
+    repeat: Repeats = 1
     """Inferences one after the other, such as the tokens of a reply."""
 
 
