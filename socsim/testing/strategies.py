@@ -33,6 +33,7 @@ if TYPE_CHECKING:
     from socsim.schedule.partition.problem import PlacementProblem
     from socsim.schedule.partition.strategy import Solution
 
+_START = "import sys; from socsim.testing.strategies import digest; print(digest(sys.argv[1]))"
 _HASH_SEEDS = ("0", "1", "4711")
 
 
@@ -103,11 +104,10 @@ def something_is_solved(checked: Checked) -> list[str]:
 def answers_are_the_same_everywhere(checked: Checked) -> list[str]:
     """Asked twice, and in fresh processes with other hash seeds, it answers the same."""
     own = {digest(checked.where), digest(checked.where)}
-    code = "import sys; from socsim.testing.strategies import digest; print(digest(sys.argv[1]))"
     path = os.pathsep.join(filter(None, sys.path))
     for seed in _HASH_SEEDS:
         environment = {**os.environ, "PYTHONHASHSEED": seed, "PYTHONPATH": path}
-        command = [sys.executable, "-c", code, checked.where]
+        command = [sys.executable, "-c", _START, checked.where]
         done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)  # noqa: S603
         own.add(done.stdout.strip() or done.stderr.strip())
     return [] if len(own) == 1 else [f"{len(own)} answers to the same problems: {sorted(own)}"]

@@ -27,8 +27,17 @@ METHODS = {
     "os.system", "os.popen", "importlib.import_module", "numpy.load", "np.load", "pandas.read_pickle", "pd.read_pickle",
     "pd.eval", "ast.literal_eval",
 }  # fmt: skip
-STARTER = PACKAGE / "measuring" / "process.py"
-"""The one module that starts a process: this interpreter, with a line of code that stands there."""
+STARTERS = {
+    PACKAGE / "measuring" / "process.py": (
+        "[sys.executable, '-P', '-c', _START]",
+        "'from socsim.measuring.worker import main; main()'",
+    ),
+    PACKAGE / "testing" / "strategies.py": (
+        "[sys.executable, '-c', _START, checked.where]",
+        "'import sys; from socsim.testing.strategies import digest; print(digest(sys.argv[1]))'",
+    ),
+}
+"""Modules that start a process: this interpreter, with a line of code that stands there."""
 YAML_LOADERS = {"unsafe", "rt", "full"}
 
 
@@ -57,19 +66,16 @@ def is_unsafe_loader(called: str, keyword: ast.keyword) -> bool:
 @pytest.mark.parametrize("path", SOURCES, ids=lambda path: str(path.relative_to(PACKAGE)))
 def test_a_module_runs_no_data(path: Path) -> None:
     found = findings(ast.parse(path.read_text(encoding="utf-8")))
-    assert [line.partition(": ")[2] for line in found] == (["subprocess"] if path == STARTER else [])
+    assert [line.partition(": ")[2] for line in found] == (["subprocess"] if path in STARTERS else [])
 
 
-def test_the_one_process_runs_a_constant_line() -> None:
-    tree = ast.parse(STARTER.read_text(encoding="utf-8"))
+@pytest.mark.parametrize("path", STARTERS, ids=lambda path: path.name)
+def test_processes_run_a_constant_line(path: Path) -> None:
+    tree = ast.parse(path.read_text(encoding="utf-8"))
+    assigned = {ast.unparse(n.targets[0]): ast.unparse(n.value) for n in ast.walk(tree) if isinstance(n, ast.Assign)}
     starts = [n for n in ast.walk(tree) if isinstance(n, ast.Call) and ast.unparse(n.func).startswith("subprocess.")]
-    assert [ast.unparse(call.args[0]) for call in starts] == ["[sys.executable, '-P', '-c', _START]"]
-    values = [
-        ast.unparse(n.value)
-        for n in ast.walk(tree)
-        if isinstance(n, ast.Assign) and ast.unparse(n.targets[0]) == "_START"
-    ]
-    assert values == ["'from socsim.measuring.worker import main; main()'"]
+    commands = [ast.unparse(call.args[0]) for call in starts]
+    assert ([assigned.get(c, c) for c in commands], assigned["_START"]) == ([STARTERS[path][0]], STARTERS[path][1])
 
 
 def test_the_package_was_found() -> None:
