@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from random_jobs import random_jobs
 from small_world import PROPERTY, small_soc, with_twin
 
 from socsim.cost.work import Phase, Transfer
@@ -14,32 +15,14 @@ from socsim.engine.simulation import Job, simulate
 from socsim.engine.stretches import simulate_in_stretches, stretches
 from socsim.errors import DeadlockError
 
-UNITS = ["npu", "twin", "cpu"]
+
+def jobs(*, chained):
+    return random_jobs(least=0, slowest=333, most_phases=3, chained=chained, most_sync=10)
 
 
 @pytest.fixture(scope="module")
 def soc(tmp_path_factory):
     return with_twin(small_soc(tmp_path_factory.mktemp("soc")))
-
-
-phases_ = st.builds(
-    lambda cycles, read, write: Phase("steady", cycles, (Transfer("dram", read, write),) if read or write else ()),
-    st.integers(0, 5000), st.integers(0, 9000), st.sampled_from([0, 0, 1, 4097]),
-)  # fmt: skip
-
-
-@st.composite
-def jobs_(draw, *, chained):
-    """Draw jobs of which each waits for some before it; of a chain, for the one before it at least."""
-    made = []
-    for key in range(draw(st.integers(0, 8))):
-        after = draw(st.sets(st.integers(0, key - 1), max_size=2)) if key else set()
-        after |= {key - 1} if chained and key else set()
-        hz = draw(st.sampled_from([10**9, 999_999_937, 333]))
-        dispatch, sync = draw(st.integers(0, 10**6)), draw(st.integers(0, 10))
-        phases = tuple(draw(st.lists(phases_, max_size=3)))
-        made.append(Job(key, draw(st.sampled_from(UNITS)), hz, dispatch, sync, phases, tuple(sorted(after))))
-    return made
 
 
 def in_order(rates):
@@ -56,7 +39,7 @@ def assert_equal(jobs, fabric):
 
 
 @PROPERTY
-@given(jobs_(chained=True), st.integers(1, 2))
+@given(jobs(chained=True), st.integers(1, 2))
 def test_a_chain_of_jobs_ends_as_the_closed_form_says_in_every_figure(soc, jobs, cores):
     fabric = Fabric(soc, {"npu": cores})
     assert stretches(jobs) == list(range(len(jobs)))
@@ -66,13 +49,13 @@ def test_a_chain_of_jobs_ends_as_the_closed_form_says_in_every_figure(soc, jobs,
 
 
 @PROPERTY
-@given(jobs_(chained=False))
+@given(jobs(chained=False))
 def test_events_in_stretches_come_to_the_same_as_events_throughout(soc, jobs):
     assert_equal(jobs, Fabric(soc, {}))
 
 
 @PROPERTY
-@given(jobs_(chained=False))
+@given(jobs(chained=False))
 def test_a_stretch_begins_when_all_before_it_has_ended_and_not_before(soc, jobs):
     times = simulate(jobs, Fabric(soc, {})).times
     for start in stretches(jobs):

@@ -6,9 +6,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from online_worlds import app, jobs_world, server, world
+from random_jobs import random_jobs
 from small_world import PROPERTY, small_soc, with_twin
 
-from socsim.cost.work import Phase, Transfer
 from socsim.engine.fabric import Fabric
 from socsim.engine.online.engine import run
 from socsim.engine.online.model import Piece, Program, Segment, Trace
@@ -19,30 +19,10 @@ from socsim.soc.loader import load_platform
 from socsim.testing.verify_world import verify_world
 from socsim.workload.zoo import load_model
 
-UNITS = ["npu", "twin", "cpu"]
-
 
 @pytest.fixture(scope="module")
 def soc(tmp_path_factory):
     return with_twin(small_soc(tmp_path_factory.mktemp("soc")))
-
-
-phases_ = st.builds(
-    lambda cycles, read, write: Phase("steady", cycles, (Transfer("dram", read, write),) if read or write else ()),
-    st.integers(0, 5000), st.integers(0, 9000), st.sampled_from([0, 0, 1, 4097]),
-)  # fmt: skip
-
-
-@st.composite
-def jobs_(draw):
-    made = []
-    for key in range(draw(st.integers(1, 8))):
-        after = draw(st.sets(st.integers(0, key - 1), max_size=2)) if key else set()
-        hz = draw(st.sampled_from([10**9, 999_999_937, 333_000_000]))
-        phases = tuple(draw(st.lists(phases_, max_size=4)))
-        dispatch = draw(st.integers(0, 10**6))
-        made.append(Job(key, draw(st.sampled_from(UNITS)), hz, dispatch, 0, phases, tuple(sorted(after))))
-    return made
 
 
 def ends(outcome):
@@ -64,7 +44,7 @@ def assert_equal(jobs, fabric, streams=()):
 
 
 @PROPERTY
-@given(jobs_(), st.integers(1, 2))
+@given(random_jobs(least=1, slowest=333_000_000, most_phases=4), st.integers(1, 2))
 def test_jobs_end_as_in_the_plain_engine_exactly(soc, jobs, cores):
     fabric = Fabric(soc, {"npu": cores})
     plain, online = assert_equal(jobs, fabric)
@@ -75,7 +55,7 @@ def test_jobs_end_as_in_the_plain_engine_exactly(soc, jobs, cores):
 
 
 @PROPERTY
-@given(jobs_(), st.sampled_from([10**6, 10**9, 3 * 10**9]))
+@given(random_jobs(least=1, slowest=333_000_000, most_phases=4), st.sampled_from([10**6, 10**9, 3 * 10**9]))
 def test_beside_background_traffic_too(soc, jobs, rate):
     jobs = [job for job in jobs if job.unit != "cpu"]
     keys = {job.key: i for i, job in enumerate(jobs)}
